@@ -1,0 +1,1 @@
+"""What the tasks of tasks.py and fabfile/ stand on; knows nothing of Invoke task objects."""

@@ -1,0 +1,107 @@
+"""The one family of errors a user may see, and the exit codes they end in.
+
+Anything else that escapes is a defect of ours and may show a traceback.
+"""
+
+import functools
+from collections.abc import Callable
+from enum import IntEnum
+from typing import ParamSpec, TypeVar
+
+from invoke.exceptions import Exit
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class ExitCode(IntEnum):
+    """What `inv` and `fab` end with; docs/exit-codes.md says the same."""
+
+    DONE = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    UNKNOWN = 3
+    ROLLED_BACK = 10
+    ROLLBACK_FAILED = 11
+    LOCKED = 12
+    UNREACHABLE = 13
+
+
+class Problem(Exception):
+    """Something the user can act on.
+
+    `message` is one line: what happened, where and why. `remedy` says what to do next,
+    `detail` is the evidence (a tool's output, a journal), shown last.
+    """
+
+    code = ExitCode.CHECK_FAILED
+
+    def __init__(self, message: str, *, remedy: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.detail = detail
+
+    def __str__(self) -> str:
+        """Return message, remedy and detail, in that order, each on lines of its own."""
+        parts = [self.message]
+        if self.remedy:
+            parts.append(f"  → {self.remedy}")
+        if self.detail:
+            parts.append(self.detail.rstrip())
+        return "\n".join(parts)
+
+
+class UsageProblem(Problem):
+    """A wrong option, setting or file; nothing was touched. Said in one line."""
+
+    code = ExitCode.USAGE
+
+    def __str__(self) -> str:
+        """Return message and remedy in one line, and what detail there is below it."""
+        line = f"{self.message}; {self.remedy}" if self.remedy else self.message
+        return f"{line}\n{self.detail.rstrip()}" if self.detail else line
+
+
+class BuildFailed(Problem):
+    """The release could not be built; no server was touched."""
+
+
+class RolledBack(Problem):
+    """The new release did not serve; the one before it does again."""
+
+    code = ExitCode.ROLLED_BACK
+
+
+class RollbackFailed(Problem):
+    """Neither the new release nor the one before it is known to serve."""
+
+    code = ExitCode.ROLLBACK_FAILED
+
+
+class Locked(Problem):
+    """Another deploy holds the environment."""
+
+    code = ExitCode.LOCKED
+
+
+class Unreachable(Problem):
+    """A host did not answer, or is not the host it claims to be, or refused the key."""
+
+    code = ExitCode.UNREACHABLE
+
+
+def speaking(body: Callable[P, R]) -> Callable[P, R]:
+    """Turn a Problem that leaves `body` into Invoke's Exit: its text on stderr, its code.
+
+    The only place where our errors meet Invoke's.
+    """
+
+    @functools.wraps(body)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return body(*args, **kwargs)
+        except Problem as problem:
+            raise Exit(f"error: {problem}", code=int(problem.code)) from None
+
+    return wrapper

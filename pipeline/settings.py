@@ -1,0 +1,36 @@
+"""Where settings come from: the real environment, then .env, then [tool.qusto]."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from dotenv import dotenv_values
+
+from pipeline import tomlfile
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The directory of tasks.py, fabfile/, hosts.toml and .env."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[tool.qusto] of pyproject.toml; docs/settings.md explains each key."""
+
+    partitions: int = 6
+    base: str = "origin/main"
+
+
+def environment(project: Path = PROJECT) -> Mapping[str, str]:
+    """Return the real environment over the values of `.env` beside tasks.py.
+
+    os.environ itself is left alone, so that no secret of .env leaks into children.
+    """
+    lower = {k: v for k, v in dotenv_values(project / ".env").items() if v is not None}
+    return {**lower, **os.environ}
+
+
+def load(project: Path = PROJECT) -> Settings:
+    """Return [tool.qusto]; UsageProblem names the key that is wrong."""
+    path = project / "pyproject.toml"
+    table = tomlfile.read(path).get("tool", {}).get("qusto", {})
+    return tomlfile.convert(table, Settings, where=f"{path.name} [tool.qusto]")
