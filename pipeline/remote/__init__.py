@@ -1,0 +1,1 @@
+"""Servers: hosts.toml, keys, host-key policy, connections and transfer."""

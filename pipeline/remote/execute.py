@@ -1,0 +1,102 @@
+"""Running scripts on a host over Fabric's Connection, each in one round trip.
+
+paramiko's own exec_command is used below Fabric's run: it takes 3 ms instead of 11, does not cut
+UTF-8 at every thousandth byte, is linear in the size of the output, and has a standard input
+(research/fabric.md section 3).
+"""
+
+import shlex
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fabric import Connection
+from paramiko import Channel, SSHException
+
+from pipeline.errors import Unreachable
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a script printed and how it ended; code is its exit status."""
+
+    code: int
+    out: str
+    err: str
+
+
+def sh(
+    connection: Connection,
+    script: str,
+    *,
+    stdin: str = "",
+    on_line: Callable[[str], None] | None = None,
+    timeout: float | None = None,
+) -> Output:
+    """Run the POSIX sh `script`; a failing one is for the caller to judge.
+
+    Secrets go through `stdin`, never into the script, which others on the host can see in ps.
+    `on_line` gets each line of the standard output as it comes. `timeout` bounds the silence
+    between two pieces of output, in seconds. Raises Unreachable when the line drops.
+    """
+    try:
+        channel = _channel(connection)
+        channel.settimeout(timeout)
+        channel.exec_command(f"/bin/sh -c {shlex.quote(script)}")
+        if stdin:
+            channel.sendall(stdin.encode())
+        channel.shutdown_write()
+        lines = []
+        for raw in channel.makefile("rb", -1):
+            line = raw.decode("utf-8", "replace")
+            lines.append(line)
+            if on_line:
+                on_line(line.rstrip("\n"))
+        err = channel.makefile_stderr("rb", -1).read().decode("utf-8", "replace")
+        code = channel.recv_exit_status()
+    except (OSError, EOFError, SSHException) as error:
+        raise dropped(connection, error) from None
+    if code == -1:
+        raise dropped(connection, EOFError())
+    return Output(code, "".join(lines), err)
+
+
+def dropped(connection: Connection, error: BaseException) -> Unreachable:
+    """Return the error for a connection that broke in the middle of a command."""
+    reason = "no answer in time" if isinstance(error, socket.timeout) else str(error)
+    return Unreachable(f"{connection.host}: the connection broke: {reason or 'closed'}")
+
+
+def _channel(connection: Connection) -> Channel:
+    channel: Channel = connection.create_session()
+    return channel
+
+
+class Held:
+    """A script that goes on running on the host until it is let go: it holds a lock.
+
+    It must print the line `held` when it has what it came for. Its standard input stays open;
+    when we close it, or die, or the line drops, it reads the end of file and ends.
+    """
+
+    def __init__(self, connection: Connection, script: str) -> None:
+        self._connection = connection
+        self._channel = _channel(connection)
+        self._channel.exec_command(f"/bin/sh -c {shlex.quote(script)}")
+        self.lines: list[str] = []
+        self.held = False
+        for raw in self._channel.makefile("rb", -1):
+            line = raw.decode("utf-8", "replace").rstrip("\n")
+            if line == "held":
+                self.held = True
+                break
+            self.lines.append(line)
+        if self.held:
+            self.code, self.error = 0, ""
+        else:
+            self.error = self._channel.makefile_stderr("rb", -1).read().decode("utf-8", "replace")
+            self.code = self._channel.recv_exit_status()
+
+    def release(self) -> None:
+        """End the script; the host's kernel frees what it held."""
+        self._channel.close()

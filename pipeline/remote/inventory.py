@@ -1,0 +1,222 @@
+"""hosts.toml: environments and their hosts."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from pipeline import tomlfile
+from pipeline.errors import UsageProblem
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-[^}]*)?\}")
+_ADDRESS = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>\d+))?"
+)
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
+_UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,60}")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a release counts as serving; times in seconds."""
+
+    url: str = "http://localhost:8000/api/health"
+    version_url: str = "http://localhost:8000/api/system"
+    timeout: float = 20
+    deadline: float = 120
+    min_healthy: float = 3
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of hosts.toml with every default filled in and every ${VAR} replaced."""
+
+    name: str
+    hosts: list[str]
+    user: str = "deploy"
+    port: int = 22
+    key: str = ""
+    key_file: str = ""
+    host_key: str | list[str] = ""
+    setup_user: str = "root"
+    service: str
+    service_user: str = "qusto"
+    path: str
+    backups: str
+    url: str = ""
+    branch: str
+    mix_env: str = "prod"
+    migrate: Literal["after-stop", "before-stop"] = "after-stop"
+    keep: int = 5
+    confirm: bool = False
+    connect_timeout: int = 10
+    root: str = "/"
+    health: Health = Health()
+
+    @property
+    def host_keys(self) -> list[str]:
+        """The pinned public keys, "type base64" each; empty means known_hosts."""
+        lines = [self.host_key] if isinstance(self.host_key, str) else self.host_key
+        return [line.strip() for line in lines if line.strip()]
+
+    def __repr__(self) -> str:
+        """Return only the name: the repr of a struct would show the key."""
+        return f"Environment({self.name})"
+
+
+@dataclass(frozen=True)
+class Host:
+    """One machine of an environment."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return the address, with the port where it is not 22."""
+        return self.address if self.port == 22 else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one command works on: an environment and those of its hosts that were named."""
+
+    environment: Environment
+    hosts: tuple[Host, ...]
+
+
+def resolve(names: Sequence[str], path: Path, variables: Mapping[str, str]) -> Target:
+    """Return what the -H `names` mean; without names, the file's `default` environment.
+
+    A name is an environment, or a host of one; several must belong to one environment.
+    Raises UsageProblem, naming file, key and remedy, before anything is connected.
+    """
+    tables = tomlfile.read(path)
+    default = tables.pop("default", None)
+    for key, table in tables.items():
+        if not isinstance(table, dict):
+            raise UsageProblem(f"{path.name}: unknown key `{key}`; known are `default` and tables")
+    known = sorted(tables)
+    if not names:
+        if default is None:
+            raise UsageProblem(
+                f"no target; use -H NAME with one of: {', '.join(known) or '(none defined)'}",
+                remedy=f'or set default = "NAME" at the top of {path}',
+            )
+        names = [default]
+    if len(names) == 1 and names[0] in tables:
+        environment = _environment(names[0], tables, path, variables)
+        return Target(environment, tuple(_host(h, environment, path) for h in environment.hosts))
+    return _by_host(names, tables, path, variables)
+
+
+def _by_host(
+    names: Sequence[str], tables: dict[str, Any], path: Path, variables: Mapping[str, str]
+) -> Target:
+    if several := [name for name in names if name in tables]:
+        raise UsageProblem(
+            f"-H {','.join(names)}: {several[0]} is a whole environment; name one environment, "
+            "or hosts of one"
+        )
+    matches = []
+    for name in tables:
+        try:
+            environment = _environment(name, tables, path, variables)
+        except UsageProblem:
+            # Another environment's unset variable must not stop work on this one.
+            continue
+        chosen = [h for h in environment.hosts if h in names]
+        if len(chosen) == len(set(names)):
+            matches.append((environment, chosen))
+    if not matches:
+        near = difflib.get_close_matches(names[0], sorted(tables), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(tables))}"
+        raise UsageProblem(f"-H {','.join(names)}: no such environment in {path}; {hint}")
+    environment, chosen = matches[0]
+    return Target(environment, tuple(_host(h, environment, path) for h in chosen))
+
+
+def _environment(
+    name: str, tables: dict[str, Any], path: Path, variables: Mapping[str, str]
+) -> Environment:
+    where = f"{path.name} [{name}]"
+    if not _NAME.fullmatch(name):
+        raise UsageProblem(f"{where}: a name is a lower-case word, with digits and dashes")
+    if "name" in tables[name]:
+        raise UsageProblem(f"{where}: unknown key `name`; the table's own title is its name")
+    table = _expanded(tables[name], where, "", variables)
+    production = name == "production"
+    defaults = {
+        "name": name,
+        "service": "qusto" if production else f"qusto-{name}",
+        "path": f"/var/www/qusto/{name}",
+        "backups": f"/var/www/qusto/backups/{name}",
+        "branch": "main" if production else "develop",
+        "confirm": production,
+    }
+    environment = tomlfile.convert(defaults | table, Environment, where=where)
+    hosts = [part.strip() for text in environment.hosts for part in text.split(",")]
+    environment = msgspec.structs.replace(environment, hosts=[host for host in hosts if host])
+    _validate(environment, where)
+    return environment
+
+
+def _validate(environment: Environment, where: str) -> None:
+    """Refuse what could not be quoted safely into units, sudoers lines and scripts."""
+    if not environment.hosts:
+        raise UsageProblem(f"{where}: `hosts` is empty", remedy='hosts = ["server.example"]')
+    shapes = (
+        ("user", environment.user, _USER, "a user name"),
+        ("setup_user", environment.setup_user, _USER, "a user name"),
+        ("service_user", environment.service_user, _USER, "a user name"),
+        ("service", environment.service, _UNIT, "the name of a unit, without .service"),
+        ("path", environment.path, _PATH, "an absolute path of letters, digits, . _ -"),
+        ("backups", environment.backups, _PATH, "an absolute path of letters, digits, . _ -"),
+        ("root", environment.root.rstrip("/") or "/x", _PATH, "an absolute path"),
+    )
+    for key, value, shape, meaning in shapes:
+        if not shape.fullmatch(value) or ".." in value:
+            raise UsageProblem(f"{where}: `{key}` = {value!r} is not {meaning}")
+    if environment.key and environment.key_file:
+        raise UsageProblem(f"{where}: `key` and `key_file` are both set; keep one")
+    if environment.keep < 1:
+        raise UsageProblem(f"{where}: `keep` = {environment.keep}, but at least 1 must be kept")
+    for key in ("timeout", "deadline", "min_healthy"):
+        value = getattr(environment.health, key)
+        if value < 0 or (value == 0 and key != "min_healthy"):
+            raise UsageProblem(f"{where}: `health.{key}` = {value} must be more than 0 seconds")
+
+
+def _host(text: str, environment: Environment, path: Path) -> Host:
+    match = _ADDRESS.fullmatch(text)
+    if not match:
+        raise UsageProblem(
+            f"{path.name} [{environment.name}]: `hosts` holds {text!r}; not HOST or HOST:PORT"
+        )
+    return Host(match["v6"] or match["host"], int(match["port"] or environment.port))
+
+
+def _expanded(value: Any, where: str, key: str, variables: Mapping[str, str]) -> Any:
+    """Return `value` with each ${VAR} and ${VAR:-default} replaced, in strings at any depth."""
+    if isinstance(value, dict):
+        return {
+            k: _expanded(v, where, f"{key}.{k}".lstrip("."), variables) for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_expanded(item, where, key, variables) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        found = variables.get(match["name"]) or (match["default"] or "")[2:]
+        if not found and match["default"] is None:
+            raise UsageProblem(
+                f"{where}: `{key}` needs ${{{match['name']}}}, which is not set",
+                remedy=f"export {match['name']}=…, or put it into .env beside hosts.toml",
+            )
+        return found
+
+    return _VARIABLE.sub(replace, value)

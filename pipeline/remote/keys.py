@@ -1,0 +1,125 @@
+"""Private keys given as text: read for paramiko, lent to rsync's ssh, never written to disk."""
+
+import hashlib
+import io
+import os
+import subprocess
+import tempfile
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_ssh_private_key,
+)
+from paramiko import ECDSAKey, Ed25519Key, PKey, RSAKey
+
+from pipeline.errors import UsageProblem
+
+
+def private_key(text: str, where: str, passphrase: str | None = None) -> PKey:
+    """Return the key in `text`: OpenSSH or PEM, with or without a final newline, LF or CRLF.
+
+    `where` names the setting in the error, which never quotes the text. Raises UsageProblem.
+    """
+    text = normal(text)
+    password = passphrase.encode() if passphrase else None
+    try:
+        try:
+            loaded = load_ssh_private_key(text.encode(), password)
+        except ValueError:
+            loaded = load_pem_private_key(text.encode(), password)  # type: ignore[assignment]
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        state = "or is encrypted, or its passphrase is wrong" if "ENCRYPTED" in text else ""
+        raise UsageProblem(
+            f"{where} does not hold a private key that can be read{state}",
+            remedy="it must be the whole text of the key file, from -----BEGIN to END-----",
+        ) from None
+    for kind, reader in (
+        (RSAPrivateKey, RSAKey),
+        (Ed25519PrivateKey, Ed25519Key),
+        (EllipticCurvePrivateKey, ECDSAKey),
+    ):
+        if isinstance(loaded, kind):
+            key: PKey = reader.from_private_key(io.StringIO(text), password=passphrase)
+            return key
+    raise UsageProblem(f"{where} holds a key of a kind that is not used for SSH any more")
+
+
+def normal(text: str) -> str:
+    """Return the key text as a file would hold it; secrets stores lose newlines and add CRs."""
+    if "\\n" in text and "\n" not in text.strip():
+        text = text.replace("\\n", "\n")
+    return text.replace("\r\n", "\n").strip() + "\n"
+
+
+def public_line(key: PKey) -> str:
+    """Return the line for authorized_keys."""
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def fingerprint(key: PKey) -> str:
+    """Return the key's fingerprint in the form that ssh prints."""
+    digest = b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
+    return f"SHA256:{digest}"
+
+
+@contextmanager
+def agent(text: str) -> Iterator[Path]:
+    """Run an ssh-agent of our own that holds the key in `text`; yield its socket.
+
+    rsync's ssh is a program of its own, to which a key can only be given as a file or through an
+    agent. The agent keeps the key in memory: `ssh-add -` reads it from a pipe. Ends with the block.
+    Raises UsageProblem when OpenSSH's agent is missing or refuses the key.
+    """
+    with tempfile.TemporaryDirectory(prefix="qusto-agent-") as directory:
+        socket = Path(directory) / "agent"
+        try:
+            daemon = subprocess.Popen(
+                ["ssh-agent", "-D", "-a", str(socket)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise UsageProblem(
+                "ssh-agent is not installed, and rsync needs it for a key given as text",
+                remedy="install openssh-client, or use key_file in hosts.toml",
+            ) from None
+        try:
+            _wait_for(socket, daemon)
+            added = subprocess.run(
+                ["ssh-add", "-q", "-"],
+                input=normal(text).encode(),
+                env={**os.environ, "SSH_AUTH_SOCK": str(socket), "SSH_ASKPASS_REQUIRE": "never"},
+                capture_output=True,
+                check=False,
+            )
+            if added.returncode:
+                raise UsageProblem(
+                    "ssh-agent did not take the key given as text; is it encrypted?",
+                    detail=added.stderr.decode(errors="replace")[:500],
+                )
+            yield socket
+        finally:
+            daemon.terminate()
+            daemon.wait()
+
+
+def _wait_for(socket: Path, daemon: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        if socket.exists():
+            return
+        try:
+            daemon.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    raise UsageProblem("ssh-agent ended before it opened its socket")

@@ -1,0 +1,137 @@
+"""hosts.toml: what its tables mean, and what is refused before anything is connected."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageProblem
+from pipeline.remote import inventory
+from pipeline.remote.inventory import Host
+
+STAGING = """
+[staging]
+hosts = ["${STAGING_DEPLOY_HOST}"]
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(text: str) -> Path:
+        path = tmp_path / "hosts.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def refusal(path: Path, names: list[str], variables: dict[str, str] | None = None) -> str:
+    with pytest.raises(UsageProblem) as caught:
+        inventory.resolve(names, path, variables or {})
+    text = str(caught.value)
+    assert caught.value.code == 2
+    assert len(text.splitlines()) == 1
+    return text
+
+
+def test_every_key_but_hosts_has_the_documented_default(write):
+    target = inventory.resolve(["staging"], write('[staging]\nhosts = ["web1"]'), {})
+    environment = target.environment
+    assert environment.service == "qusto-staging"
+    assert environment.path == "/var/www/qusto/staging"
+    assert environment.backups == "/var/www/qusto/backups/staging"
+    assert environment.branch == "develop"
+    assert environment.confirm is False
+    assert (environment.health.timeout, environment.health.deadline) == (20, 120)
+    assert target.hosts == (Host("web1", 22),)
+
+
+def test_production_asks_and_is_called_qusto(write):
+    target = inventory.resolve(["production"], write('[production]\nhosts = ["web1"]'), {})
+    assert target.environment.confirm is True
+    assert target.environment.service == "qusto"
+    assert target.environment.branch == "main"
+
+
+def test_values_come_from_variables_and_may_name_several_hosts(write):
+    path = write(STAGING)
+    target = inventory.resolve(["staging"], path, {"STAGING_DEPLOY_HOST": "a, b:2222,[::1]:22"})
+    assert target.hosts == (Host("a", 22), Host("b", 2222), Host("::1", 22))
+
+
+def test_an_unset_variable_names_file_key_and_remedy(write):
+    text = refusal(write(STAGING), ["staging"])
+    assert text == (
+        "hosts.toml [staging]: `hosts` needs ${STAGING_DEPLOY_HOST}, which is not set; "
+        "export STAGING_DEPLOY_HOST=…, or put it into .env beside hosts.toml"
+    )
+
+
+def test_a_variable_with_a_default_may_be_unset(write):
+    path = write('[staging]\nhosts = ["a"]\nkey = "${KEY:-}"')
+    assert inventory.resolve(["staging"], path, {}).environment.key == ""
+
+
+def test_another_environments_unset_variable_does_not_matter(write):
+    path = write(STAGING + '[production]\nhosts = ["p1"]')
+    assert inventory.resolve(["production"], path, {}).hosts == (Host("p1", 22),)
+
+
+def test_an_unknown_environment_names_the_nearest(write):
+    path = write('[staging]\nhosts = ["a"]')
+    assert "did you mean staging?" in refusal(path, ["stagin"])
+    assert "it has staging" in refusal(path, ["nowhere"])
+
+
+def test_no_name_without_a_default_lists_the_names(write):
+    assert "one of: staging" in refusal(write('[staging]\nhosts = ["a"]'), [])
+
+
+def test_no_name_with_a_default_takes_it(write):
+    path = write('default = "staging"\n[staging]\nhosts = ["a"]')
+    assert inventory.resolve([], path, {}).environment.name == "staging"
+
+
+def test_hosts_of_one_environment_may_be_named_themselves(write):
+    path = write('[staging]\nhosts = ["a", "b", "c"]')
+    assert inventory.resolve(["a", "c"], path, {}).hosts == (Host("a", 22), Host("c", 22))
+
+
+def test_two_environments_at_once_are_refused(write):
+    path = write('[staging]\nhosts = ["a"]\n[production]\nhosts = ["p"]')
+    assert "one environment" in refusal(path, ["staging", "production"])
+    assert "no such environment" in refusal(path, ["a", "p"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[staging\n", "is not valid TOML"),
+        ('[staging]\nhosts = ["a"]\nservise = "x"', "did you mean `service`?"),
+        ('[staging]\nhosts = ["a"]\n[staging.health]\ntimout = 3', "unknown key `health.timout`"),
+        ('[staging]\nhosts = ["a"]\nkeep = "five"', "`keep`"),
+        ('[staging]\nhosts = ["a"]\nkeep = 0', "`keep`"),
+        ("[staging]\nhosts = []", "`hosts` is empty"),
+        ('[staging]\nservice = "x"', "hosts"),
+        ('[staging]\nhosts = ["a;reboot"]', "not HOST or HOST:PORT"),
+        ('[staging]\nhosts = ["a"]\npath = "/var/$(id)"', "`path`"),
+        ('[staging]\nhosts = ["a"]\npath = "/var/../etc"', "`path`"),
+        ('[staging]\nhosts = ["a"]\nuser = "root ALL"', "`user`"),
+        ('[staging]\nhosts = ["a"]\nservice = "a b"', "`service`"),
+        ('[staging]\nhosts = ["a"]\nkey = "x"\nkey_file = "y"', "keep one"),
+        ('[staging]\nhosts = ["a"]\nmigrate = "never"', "`migrate`"),
+        ('[staging]\nhosts = ["a"]\n[staging.health]\ndeadline = 0', "health.deadline"),
+        ("colour = 1", "unknown key `colour`"),
+    ],
+)
+def test_malformed_files_are_refused_in_one_line(write, text: str, said: str):
+    assert said in refusal(write(text), ["staging"])
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    assert "does not exist" in refusal(tmp_path / "hosts.toml", ["staging"])
+
+
+def test_the_key_never_shows_in_a_representation(write):
+    path = write('[staging]\nhosts = ["a"]\nkey = "${KEY}"')
+    target = inventory.resolve(["staging"], path, {"KEY": "very-secret-key"})
+    assert "very-secret-key" not in repr(target)
