@@ -1,0 +1,16 @@
+"""fab: the remote namespace. `fab -H staging deploy`, `fab -H staging rollback --to=NAME`."""
+
+from fabric.main import program
+from invoke.collection import Collection
+
+from .deploy import deploy
+from .rollback import rollback
+from .server import history, releases, setup, status
+from .targets import FleetExecutor
+
+# Fabric's documented hook for host look-ups: several -H names become one call on one fleet.
+program.executor_class = FleetExecutor
+
+ns = Collection(deploy, rollback, releases, status, history, setup)
+# Fabric would read our standard input away from the shell that called us.
+ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

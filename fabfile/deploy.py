@@ -1,0 +1,45 @@
+"""fab deploy."""
+
+from pathlib import Path
+
+from pipeline import app as apps
+from pipeline import settings
+from pipeline.release import artifact as artifacts
+from pipeline.release import build, guards, present
+from pipeline.release import deploy as flow
+from pipeline.remote.inventory import Target
+
+from .targets import environ, on_target
+
+
+@on_target(
+    artifact="a built artifact (`inv build`); without it the release is built first",
+    skip_migrations="do not run pending migrations",
+    yes="do not ask for confirmation",
+    format="text or json",
+)
+def deploy(
+    target: Target,
+    artifact: str = "",
+    skip_migrations: bool = False,
+    yes: bool = False,
+    format: str = "text",
+) -> None:
+    """Bring a new release to serve: build, upload, back up, activate, check; or roll back.
+
+    Without --artifact the release is built first. Every step that fails leaves, or brings back,
+    what served before. Exit: 0 serving, 10 rolled back, 11 rollback failed, 12 locked.
+    """
+    say = present.narrator(format)
+    guards.confirm(target.environment, "deploy", yes=yes)
+    if artifact:
+        built = artifacts.read(Path(artifact))
+    else:
+        with say.step("build") as step:
+            application = apps.find(None, settings.environment(), Path.cwd())
+            mix_env = target.environment.mix_env
+            dist = settings.PROJECT / "dist"
+            built = build.build(application, environ(), mix_env=mix_env, dist=dist)
+            step.note = str(built.path)
+    result = flow.deploy(target, built, skip_migrations=skip_migrations, say=say)
+    present.as_json(result) if format == "json" else present.summary(result)

@@ -1,0 +1,31 @@
+"""fab rollback."""
+
+from pipeline.release import guards, naming, present
+from pipeline.release import rollback as flow
+from pipeline.remote.inventory import Target
+
+from .targets import on_target
+
+
+@on_target(
+    to="the release to go back to, as `releases` names it",
+    yes="do not ask for confirmation",
+    format="text or json",
+)
+def rollback(
+    target: Target,
+    to: str = "",
+    yes: bool = False,
+    format: str = "text",
+) -> None:
+    """Go back to what was serving before, or to the release --to; restart and check its health.
+
+    The code goes back; migrations that ran stay applied. Exit: 0 serving, 10 the target did not
+    serve and what served before the command does again, 11 neither is known to serve.
+    """
+    say = present.narrator(format)
+    name = naming.checked(to, "--to") if to else ""
+    guards.confirm(target.environment, "rollback", yes=yes)
+    result = flow.rollback(target, name, say=say)
+    say.say(flow.SCHEMA_NOTE)
+    present.as_json(result) if format == "json" else present.summary(result)

@@ -1,0 +1,63 @@
+"""fab setup, releases, status, history."""
+
+from pathlib import Path
+
+from pipeline.release import guards, inspect, present
+from pipeline.release import setup as provisioning
+from pipeline.remote.inventory import Target
+
+from .targets import on_target
+
+
+@on_target(
+    env_file="local file with the service's environment, KEY=value lines",
+    deploy_key="public key file for the deploy user; default: the configured key's",
+    replace_env="replace an environment file that differs",
+    plan="only say what would change",
+    yes="do not ask for confirmation",
+)
+def setup(
+    target: Target,
+    env_file: str = "",
+    deploy_key: str = "",
+    replace_env: bool = False,
+    plan: bool = False,
+    yes: bool = False,
+) -> None:
+    """Make a host ready for deploys: users, directories, units, sudo lines, environment file.
+
+    Logs in as `setup_user` of hosts.toml, once; deploys need no root. May be repeated. --plan
+    says what differs and changes nothing. --env-file is the service's environment (KEY=value
+    lines). --deploy-key is a .pub file for the deploy user, by default the configured key's.
+    """
+    if not plan:
+        guards.confirm(target.environment, "setup", yes=yes)
+    rows = provisioning.setup(
+        target,
+        env_file=Path(env_file) if env_file else None,
+        deploy_key=provisioning.public_line_of(Path(deploy_key)) if deploy_key else "",
+        replace_env=replace_env,
+        plan=plan,
+    )
+    present.prepared(rows, plan=plan)
+
+
+@on_target(format="text or json")
+def releases(target: Target, format: str = "text") -> None:
+    """List the releases on the (first) host, and which of them serves."""
+    rows = inspect.releases(target)
+    present.as_json(rows) if format == "json" else present.releases(rows)
+
+
+@on_target(format="text or json")
+def status(target: Target, format: str = "text") -> None:
+    """Show what each host serves at this moment."""
+    rows = inspect.status(target)
+    present.as_json(rows) if format == "json" else present.status(rows)
+
+
+@on_target(format="text or json")
+def history(target: Target, format: str = "text") -> None:
+    """Show the deploys and rollbacks of the environment, newest last."""
+    rows = inspect.history(target)
+    present.as_json(rows) if format == "json" else present.history(rows)

@@ -1,0 +1,52 @@
+"""From -H names to hosts of hosts.toml; makes it impossible to run a remote task locally.
+
+Without -H, stock Fabric hands a task a plain Context, whose `run` works on the operator's own
+machine. Our tasks never see a Context: they get a Target, and connect themselves.
+"""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fabric import task
+from fabric.executor import Executor
+
+from pipeline import settings
+from pipeline.errors import speaking
+from pipeline.remote import inventory
+
+
+class FleetExecutor(Executor):  # type: ignore[misc]  # fabric has no types
+    """One call per task, whatever the number of -H names; the task works on all of them."""
+
+    def normalize_hosts(self, hosts: Any) -> list[dict[str, str]]:
+        """Return the names as one, for `on_target` to take apart."""
+        names = [host if isinstance(host, str) else host["host"] for host in hosts or ()]
+        return [{"host": ",".join(names)}] if names else []
+
+
+def on_target(**helps: str) -> Callable[[Callable[..., None]], Any]:
+    """Make a task whose first argument is the Target that -H names; `helps` explain its options."""
+
+    def decorate(body: Callable[..., None]) -> Any:
+        @functools.wraps(body)
+        def wrapper(context: Any, *args: Any, **kwargs: Any) -> None:
+            named = str(getattr(context, "original_host", "") or "")
+            names = [name.strip() for name in named.split(",") if name.strip()]
+            variables = settings.environment()
+            path = Path(variables.get("QUSTO_HOSTS") or settings.PROJECT / "hosts.toml")
+            body(inventory.resolve(names, path, variables), *args, **kwargs)
+
+        wrapped: Any = speaking(wrapper)
+        wrapped.__signature__ = inspect.signature(body)
+        return task(wrapped, help=helps)
+
+    return decorate
+
+
+def environ() -> dict[str, str]:
+    """Return the environment of child programs: the real one."""
+    return dict(os.environ)

@@ -1,0 +1,1 @@
+"""From a source tree to a serving release: build, layout, activation, rollback."""

@@ -1,0 +1,131 @@
+"""The activation: its script, how it is launched, watched and told keep or roll back.
+
+Pure builders: each returns POSIX sh text, and nothing here runs it. The transaction itself is
+scripts/activate.sh.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.release import shell
+from pipeline.release.layout import Layout
+from pipeline.remote.inventory import Environment
+
+Migrate = Literal["after-stop", "before-stop", "none"]
+Kind = Literal["deploy", "rollback"]
+
+TERMINAL = frozenset({"kept", "rolled-back", "rollback-failed"})
+"""The phases after which an activation does nothing more."""
+
+_STOP_SECONDS = 60
+"""TimeoutStopSec of the service unit: the longest that a stop may take."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One change of the serving release on one host; `before` is empty on an empty host."""
+
+    id: str
+    kind: Kind
+    to: str
+    before: str
+    migrate: Migrate
+    by: str
+    version: str
+    commit: str
+    started: str
+
+    def intent(self) -> str:
+        """Return the history record without its end, which the server adds with the outcome."""
+        record = {
+            "id": self.id,
+            "kind": self.kind,
+            "to": self.to,
+            "from": self.before,
+            "version": self.version,
+            "commit": self.commit,
+            "by": self.by,
+            "migrations": self.migrate,
+            "started": self.started,
+        }
+        return json.dumps(record, ensure_ascii=True)[:-1]
+
+
+def script(layout: Layout, environment: Environment, activation: Activation, hosts: int) -> str:
+    """Return the whole activation script for one host of a fleet of `hosts`."""
+    health = environment.health
+    return shell.SHEBANG + shell.render(
+        "activate",
+        ID=activation.id,
+        KIND=activation.kind,
+        TO=activation.to,
+        FROM=activation.before,
+        MIGRATE=activation.migrate,
+        ENVIRONMENT=layout.environment,
+        BASE=str(layout.base),
+        SERVICE=layout.service,
+        HEALTH_URL=health.url,
+        HEALTH_TIMEOUT=health.timeout,
+        HEALTH_DEADLINE=max(1, round(health.deadline)),
+        VERDICT_SECONDS=verdict_seconds(environment, hosts),
+        INTENT=activation.intent(),
+    )
+
+
+def verdict_seconds(environment: Environment, hosts: int) -> int:
+    """Return how long, in seconds, the server waits for a verdict before it rolls back.
+
+    The first host of a fleet waits until the others have stopped, started and become healthy.
+    """
+    own = environment.health.deadline + environment.health.timeout + 10
+    others = environment.health.deadline + _STOP_SECONDS if hosts > 1 else 0
+    return round(own + others)
+
+
+def launch(layout: Layout, environment: Environment, activation: Activation, hosts: int) -> str:
+    """Return the script that puts the activation in place, starts it and watches it.
+
+    It prints what `watch` prints; it exits 75 when another activation is running.
+    """
+    return shell.render(
+        "launch",
+        ACTIVATION=script(layout, environment, activation, hosts),
+        DEPLOY_USER=environment.user,
+        **_watched(layout, environment, activation.id),
+    ) + shell.body("watch")
+
+
+def watch(layout: Layout, environment: Environment, identity: str) -> str:
+    """Return the read-only script that follows the activation `identity` to its end.
+
+    It exits 0 after a terminal phase, 1 if the activation vanished without one.
+    """
+    return shell.render("watch", **_watched(layout, environment, identity))
+
+
+def verdict(layout: Layout, identity: str, *, keep: bool, reason: str, downtime: float) -> str:
+    """Return the script that tells the waiting activation to keep the release or roll it back.
+
+    `downtime` is the time from stop to healthy in seconds; the reason goes into the history.
+    """
+    return shell.render(
+        "verdict",
+        BASE=str(layout.base),
+        ID=identity,
+        VERDICT="keep" if keep else "roll-back",
+        REASON=json.dumps(reason),
+        DOWNTIME=f"{downtime:.2f}",
+    )
+
+
+def _watched(layout: Layout, environment: Environment, identity: str) -> dict[str, str | float]:
+    return {
+        "BASE": str(layout.base),
+        "ID": identity,
+        "SERVICE": layout.service,
+        "UNIT": layout.activation_unit,
+        "HEALTH_URL": environment.health.url,
+        "HEALTH_TIMEOUT": environment.health.timeout,
+        "VERSION_URL": environment.health.version_url,
+    }

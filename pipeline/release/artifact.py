@@ -1,0 +1,148 @@
+"""The artifact: one .tar.gz that holds a release, its manifest and the digest of every file."""
+
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from pipeline.errors import BuildFailed, UsageProblem
+from pipeline.release import manifest as manifests
+from pipeline.release.manifest import MANIFEST, SUMS, Facts, Manifest
+
+# What a running release leaves behind in its own directory; tmp/ holds computed secrets
+# (research/deploy.md section 2.11), so neither may travel.
+_LEFT_OUT = frozenset({"tmp", "erl_crash.dump", MANIFEST, SUMS})
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A packed release on this machine."""
+
+    path: Path
+    manifest: Manifest
+
+
+def pack(tree: Path, facts: Facts, dist: Path) -> Artifact:
+    """Pack the release directory `tree` into `dist`; the artifact appears whole or not at all.
+
+    Raises BuildFailed for a file that cannot be carried safely.
+    """
+    files = _files(tree)
+    sums = "".join(f"{_sha256(path)}  ./{name}\n" for name, path in files if not path.is_symlink())
+    manifest = Manifest(
+        **msgspec.structs.asdict(facts),
+        digest=hashlib.sha256(sums.encode()).hexdigest(),
+        files=sums.count("\n"),
+        bytes=sum(path.lstat().st_size for _, path in files),
+    )
+    dist.mkdir(parents=True, exist_ok=True)
+    short = facts.commit[:9] or "uncommitted"
+    target = dist / f"{facts.app}-{facts.version}-{short}{'-dirty' if facts.dirty else ''}.tar.gz"
+    partial = target.with_suffix(".partial")
+    with tarfile.open(partial, "w:gz", compresslevel=6) as tar:
+        # First, so that opening an artifact need not read all of it.
+        _add_text(tar, MANIFEST, manifests.encode(manifest))
+        _add_text(tar, SUMS, sums.encode())
+        for name, path in files:
+            tar.add(path, f"./{name}", recursive=False, filter=_anonymous)
+    partial.replace(target)
+    return Artifact(target, manifest)
+
+
+def read(path: Path) -> Artifact:
+    """Return the artifact at `path`; UsageProblem if it is none, or its list of sums was changed.
+
+    The files themselves are checked by `unpack`.
+    """
+    if not path.is_file():
+        raise UsageProblem(
+            f"{path} does not exist", remedy="build one with `inv build`; it prints the path"
+        )
+    try:
+        with tarfile.open(path, "r:gz") as tar:
+            texts = {}
+            for member in tar:
+                if (name := member.name.removeprefix("./")) in (MANIFEST, SUMS):
+                    stream = tar.extractfile(member)
+                    texts[name] = stream.read() if stream else b""
+                else:
+                    break
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise UsageProblem(f"{path} is not a release artifact: {error}") from None
+    if texts.keys() != {MANIFEST, SUMS}:
+        raise UsageProblem(
+            f"{path} is not a release artifact: it does not begin with {MANIFEST} and {SUMS}",
+            remedy="build one with `inv build`",
+        )
+    manifest = manifests.decode(texts[MANIFEST], f"{MANIFEST} of {path}")
+    if hashlib.sha256(texts[SUMS]).hexdigest() != manifest.digest:
+        raise UsageProblem(f"{path} does not match its own manifest: {SUMS} was changed")
+    return Artifact(path, manifest)
+
+
+def unpack(artifact: Artifact, into: Path) -> None:
+    """Unpack into the empty directory `into` and check every file against the digest.
+
+    Raises UsageProblem when a file is missing, changed, added or would land outside.
+    """
+    with tarfile.open(artifact.path, "r:gz") as tar:
+        # Python before 3.11.4 has no filters; _refuse_escape covers what matters of them.
+        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+        for member in tar:
+            _refuse_escape(member, artifact.path)
+            tar.extract(member, into)
+    sums = (into / SUMS).read_text("utf-8")
+    if hashlib.sha256(sums.encode()).hexdigest() != artifact.manifest.digest:
+        raise UsageProblem(f"{artifact.path} does not match its own manifest: {SUMS} was changed")
+    expected = {line[66:].removeprefix("./"): line[:64] for line in sums.split("\n") if line}
+    found = {name: path for name, path in _files(into) if not path.is_symlink()}
+    for name in sorted(expected.keys() ^ found.keys()):
+        state = "is missing" if name in expected else "is not in its list of files"
+        raise UsageProblem(f"{artifact.path} does not match its own manifest: {name} {state}")
+    for name, path in found.items():
+        if _sha256(path) != expected[name]:
+            raise UsageProblem(f"{artifact.path} does not match its own manifest: {name} changed")
+
+
+def _files(tree: Path) -> list[tuple[str, Path]]:
+    """Return (relative name, path) of every file and link of the tree, in order of name."""
+    found = []
+    for path in sorted(tree.rglob("*")):
+        name = path.relative_to(tree)
+        if name.parts[0] in _LEFT_OUT or (path.is_dir() and not path.is_symlink()):
+            continue
+        if any(character in str(name) for character in "\\\n\r"):
+            raise BuildFailed(f"the release holds a file that sha256sum cannot name: {name!s:.200}")
+        if path.is_symlink() and not path.resolve().is_relative_to(tree.resolve()):
+            raise BuildFailed(f"the release links to something outside itself: {name}")
+        found.append((name.as_posix(), path))
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Drop owner and time, which differ between two builds of one commit, and writable bits."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mtime = 0
+    member.mode = 0o755 if member.mode & 0o100 else 0o644
+    return member
+
+
+def _add_text(tar: tarfile.TarFile, name: str, text: bytes) -> None:
+    member = tarfile.TarInfo(f"./{name}")
+    member.size = len(text)
+    tar.addfile(_anonymous(member), io.BytesIO(text))
+
+
+def _refuse_escape(member: tarfile.TarInfo, artifact: Path) -> None:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.issym()):
+        raise UsageProblem(f"{artifact} holds an entry that has no place in a release: {path}")

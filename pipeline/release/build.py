@@ -1,0 +1,119 @@
+"""`inv build`: from the source tree to the artifact under dist/."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.errors import BuildFailed, UsageProblem
+from pipeline.release import artifact
+from pipeline.release.artifact import Artifact
+from pipeline.release.manifest import Facts
+
+APP = "plausible"
+
+
+@dataclass(frozen=True)
+class BuildStep:
+    """One command of the build, run in `cwd`."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+
+
+def plan(app: Path, mix_env: str) -> list[BuildStep]:
+    """Return the commands of the build in their order, for the parts that this app has.
+
+    Always `mix release --overwrite`: without it a closed stdin keeps the old release and exits 0
+    (research/qusto-detail.md section 8.3). Node parts are built when they have a package.json.
+    """
+    steps = [BuildStep(("mix", "deps.get", "--only", mix_env), app)]
+    for package in ("tracker", "assets"):
+        if (app / package / "package.json").is_file():
+            install = "ci" if (app / package / "package-lock.json").is_file() else "install"
+            steps.append(BuildStep(("npm", install, "--prefix", f"./{package}"), app))
+    if (app / "tracker" / "package.json").is_file():
+        steps.append(BuildStep(("npm", "run", "deploy", "--prefix", "./tracker"), app))
+    steps.append(BuildStep(("mix", "compile", "--warnings-as-errors"), app))
+    if '"assets.deploy"' in (text := (app / "mix.exs").read_text("utf-8")) or (
+        "assets.deploy:" in text
+    ):
+        steps.append(BuildStep(("mix", "assets.deploy"), app))
+    if (app / "lib/mix/tasks/download_country_database.ex").is_file():
+        # Boot waits for this file, and git does not hold it (research/qusto-detail.md 0.2).
+        steps.append(BuildStep(("mix", "download_country_database"), app))
+    steps.append(BuildStep(("mix", "release", APP, "--overwrite"), app))
+    return steps
+
+
+def build(app: Path, environ: Mapping[str, str], *, mix_env: str, dist: Path) -> Artifact:
+    """Build the release of `app` under `mix_env` and pack it into `dist`.
+
+    The commands print to the terminal. Raises UsageProblem for a missing tool, BuildFailed for
+    a command that fails or a release that did not appear.
+    """
+    steps = plan(app, mix_env)
+    for program in dict.fromkeys(step.argv[0] for step in steps):
+        if shutil.which(program) is None:
+            raise UsageProblem(
+                f"{program} is not installed, and the build of {app} needs it",
+                remedy="install it (`inv doctor` lists the tools), or deploy a built artifact",
+            )
+    for step in steps:
+        _run(step, {**environ, "MIX_ENV": mix_env})
+    tree = app / "_build" / mix_env / "rel" / APP
+    if not (tree / "bin" / APP).is_file():
+        raise BuildFailed(f"mix release ended, but {tree}/bin/{APP} is not there")
+    return artifact.pack(tree, facts(app, tree, mix_env), dist)
+
+
+def facts(app: Path, tree: Path, mix_env: str) -> Facts:
+    """Return what is known of the release in `tree`, built from `app` on this machine."""
+    erts, _, version = (tree / "releases/start_erl.data").read_text().strip().partition(" ")
+    elixir = sorted(path.name.removeprefix("elixir-") for path in tree.glob("lib/elixir-*"))
+    return Facts(
+        app=APP,
+        version=version,
+        commit=_git(app, "rev-parse", "HEAD"),
+        dirty=bool(_git(app, "status", "--porcelain", "--", ".")),
+        branch=os.environ.get("GITHUB_REF_NAME") or _git(app, "rev-parse", "--abbrev-ref", "HEAD"),
+        mix_env=mix_env,
+        built_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        elixir=elixir[-1] if elixir else "",
+        erts=erts,
+        os=_os(),
+        arch=platform.machine(),
+        libc=" ".join(platform.libc_ver()).strip(),
+    )
+
+
+def _run(step: BuildStep, environ: Mapping[str, str]) -> None:
+    command = " ".join(step.argv)
+    ended = subprocess.run(
+        step.argv, cwd=step.cwd, env=dict(environ), stdin=subprocess.DEVNULL, check=False
+    )
+    if ended.returncode:
+        raise BuildFailed(
+            f"the build failed: `{command}` exited {ended.returncode}",
+            remedy=f"repeat it in {step.cwd} with MIX_ENV={environ['MIX_ENV']}",
+        )
+
+
+def _git(app: Path, *words: str) -> str:
+    """Return git's answer about the app, empty where it is in no repository."""
+    ended = subprocess.run(
+        ["git", "-C", str(app), *words], capture_output=True, text=True, check=False
+    )
+    return ended.stdout.strip() if ended.returncode == 0 else ""
+
+
+def _os() -> str:
+    path = Path("/etc/os-release")
+    text = path.read_text("utf-8") if path.is_file() else ""
+    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', text, re.MULTILINE)
+    return match[1] if match else platform.system()

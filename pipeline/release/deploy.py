@@ -1,0 +1,290 @@
+"""What happens on deploy: the nine steps of CI_CD_SETUP.md, in one place."""
+
+import re
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.errors import Problem, RolledBack, UsageProblem
+from pipeline.release import artifact as artifacts
+from pipeline.release import fleet as fleets
+from pipeline.release import gate, naming, retention, shell
+from pipeline.release import survey as surveys
+from pipeline.release.activation import Activation, Migrate
+from pipeline.release.artifact import Artifact
+from pipeline.release.fleet import Fleet, Member
+from pipeline.release.steps import Steps, megabytes
+from pipeline.release.survey import Survey
+from pipeline.remote import execute, transfer
+from pipeline.remote.inventory import Target
+
+_MISMATCH = 4
+_NONE_PENDING = "No pending migrations!"
+_PENDING_LINE = re.compile(r"^\s*\* (?P<migration>\d+_\S+)")
+_SPACE_FACTOR = 2.5
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a deploy or rollback ended: what `--format json` prints."""
+
+    environment: str
+    kind: str
+    release: str
+    before: str
+    version: str
+    commit: str
+    url: str
+    hosts: list[gate.Served]
+    steps: list[tuple[str, float]]
+    bytes_sent: int = 0
+    migrations: list[str] = field(default_factory=list)
+
+
+def deploy(target: Target, artifact: Artifact, *, skip_migrations: bool, say: Steps) -> Summary:
+    """Bring `artifact` to serve on every host of `target`, or leave what serves there now.
+
+    Raises a Problem: nothing changed (2, 12, 13), or rolled back (10), or worse (11).
+    """
+    command = "deploy --skip-migrations" if skip_migrations else "deploy"
+    with ExitStack() as stack:
+        with say.step("lock") as step:
+            fleet = stack.enter_context(fleets.connected(target))
+            found = stack.enter_context(fleets.locked(fleet, command))
+            step.note = ", ".join(map(str, fleet.members))
+        with say.step("preflight") as step:
+            found = put_right(fleet, found)
+            preflight(fleet, found, artifact)
+            name = new_name(found)
+            step.note = f"release {name}, version {artifact.manifest.label}"
+        with say.step("upload") as step:
+            tree = stack.enter_context(_unpacked(artifact))
+            sent = upload(fleet, found, artifact, tree, name)
+            step.note = f"{megabytes(sent)} sent of {megabytes(artifact.manifest.bytes)}"
+        with say.step("backup") as step:
+            pending = prepare(fleet, found, artifact, name)
+            step.note = f"{found[0].current or 'nothing to back up'}; {_pending_note(pending)}"
+        with say.step("activate") as step:
+            wanted = [] if skip_migrations else pending
+            migrate: Migrate = fleet.environment.migrate if wanted else "none"
+            served = gate.activate(fleet, plan(found, artifact, name, migrate))
+            step.note = gate.note(served)
+        with say.step("clean up") as step:
+            step.note = clean_up(fleet, found, name)
+    return Summary(
+        environment=fleet.environment.name,
+        kind="deploy",
+        release=name,
+        before=found[0].current,
+        version=artifact.manifest.version,
+        commit=artifact.manifest.commit,
+        url=fleet.environment.url,
+        hosts=served,
+        steps=[(step.name, round(step.seconds, 3)) for step in say.done],
+        bytes_sent=sent,
+        migrations=wanted,
+    )
+
+
+def new_name(found: list[Survey]) -> str:
+    """Return the name of the next release, by the servers' clocks and greater than any used."""
+    known = frozenset[str]().union(*(survey.known for survey in found))
+    return naming.following(max(survey.clock for survey in found), known)
+
+
+def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
+    """End what an activation that vanished left open, on every host; return fresh surveys."""
+    if not any(surveys.left_open(survey) for survey in found):
+        return found
+    script = shell.render("recover", BASE=str(fleet.layout.base), SERVICE=fleet.layout.service)
+
+    def one(pair: tuple[Member, Survey]) -> None:
+        member, survey = pair
+        if not surveys.left_open(survey):
+            return
+        ended = execute.sh(member.connection, script, timeout=120)
+        if ended.code:
+            raise Problem(
+                f"{member}: an activation was left open in phase {survey.phase}, and putting it "
+                "right failed",
+                detail=ended.err,
+            )
+
+    fleets.each(one, list(zip(fleet.members, found, strict=True)))
+    return fleets.survey(fleet)
+
+
+def preflight(fleet: Fleet, found: list[Survey], artifact: Artifact) -> None:
+    """Refuse hosts that the artifact cannot run on or does not fit on; changes nothing."""
+    needed = artifact.manifest.bytes * _SPACE_FACTOR
+    for member, survey in zip(fleet.members, found, strict=True):
+        if missing := sorted({"curl", "flock", "sha256sum", "tar", "sudo"} - survey.have):
+            raise UsageProblem(f"{member} lacks {', '.join(missing)}", remedy="install it there")
+        if survey.disk * 1024 < needed:
+            raise Problem(
+                f"{member}: {megabytes(survey.disk * 1024)} free below {fleet.layout.base}, but "
+                f"this deploy needs {megabytes(int(needed))}",
+                remedy=f"make room, or lower `keep` in hosts.toml [{fleet.environment.name}]",
+            )
+        if survey.inodes and survey.inodes < artifact.manifest.files * _SPACE_FACTOR:
+            raise Problem(f"{member}: only {survey.inodes} inodes are free", remedy="make room")
+        if survey.arch != artifact.manifest.arch:
+            raise UsageProblem(
+                f"{member} is {survey.arch}, but the artifact was built for "
+                f"{artifact.manifest.arch}",
+                remedy="build it on a machine like the server",
+            )
+        if survey.current and survey.current not in survey.releases:
+            raise Problem(
+                f"{member}: `current` leads to {survey.current}, which is not there",
+                remedy="roll back to a release of `releases` first",
+            )
+
+
+def upload(fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, name: str) -> int:
+    """Put the release into .deploy/incoming of every host; return the bytes sent to all."""
+    target = fleet.layout.incoming / name
+    hosts = tuple(member.host for member in fleet.members)
+    with transfer.ssh_options(fleet.environment, hosts) as options:
+
+        def one(pair: tuple[Member, Survey]) -> int:
+            member, survey = pair
+            if transfer.can_rsync(member.connection, "rsync" in survey.have):
+                link = fleet.layout.releases / survey.current if survey.current else None
+                return transfer.upload_tree(member.connection, options, tree, target, link)
+            path = target.with_name(f"{name}.tar.gz")
+            return transfer.upload_file(member.connection, artifact.path, path)
+
+        return sum(fleets.each(one, list(zip(fleet.members, found, strict=True))))
+
+
+def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) -> list[str]:
+    """Verify, put in place, back up, prove that it can run; return the pending migrations.
+
+    One round trip per host, and nothing of what serves is touched. Raises RolledBack (nothing
+    was stopped) when the release does not match its manifest or cannot run on a host.
+    """
+
+    def one(pair: tuple[Member, Survey]) -> list[str]:
+        member, survey = pair
+        script = shell.render(
+            "prepare",
+            "backup",
+            "prove",
+            BASE=str(fleet.layout.base),
+            BACKUPS=str(fleet.layout.backups),
+            TO=name,
+            FROM=survey.current,
+            DIGEST=artifact.manifest.digest,
+            SERVICE=fleet.layout.service,
+            PENDING_OUTPUT=str(fleet.layout.output("pending")),
+        )
+        ended = execute.sh(member.connection, script, timeout=600)
+        lines = ended.out.splitlines()
+        said = [line[8:] for line in lines if line.startswith("pending\t")]
+        serving = f"{survey.current} was not touched" if survey.current else "nothing was touched"
+        if ended.code == _MISMATCH or "verified" not in lines:
+            raise RolledBack(
+                f"{member}: {name} did not arrive as it was built; {serving}", detail=ended.err
+            )
+        if ended.code:
+            raise RolledBack(
+                f"{member}: {name} cannot run there: its own BEAM, started once to list the "
+                f"pending migrations, failed; {serving}",
+                remedy="the environment file, or libraries that differ from the build machine's",
+                detail="\n".join(said) or ended.err,
+            )
+        return pending_migrations(said)
+
+    return fleets.each(one, list(zip(fleet.members, found, strict=True)))[0]
+
+
+def pending_migrations(said: list[str]) -> list[str]:
+    """Return the migrations in what pending_streaks/0 printed.
+
+    An answer in no known form counts as one pending migration: running none by mistake is
+    worse than running the migrator for nothing.
+    """
+    if any(_NONE_PENDING in line for line in said):
+        return []
+    names = [match["migration"] for line in said if (match := _PENDING_LINE.match(line))]
+    return names or ["(unknown)"]
+
+
+def plan(found: list[Survey], artifact: Artifact, name: str, migrate: Migrate) -> list[Activation]:
+    """Return one activation per host, of one deploy; only the first runs the migrations."""
+    identity = new_identity(name)
+    return [
+        Activation(
+            id=identity,
+            kind="deploy",
+            to=name,
+            before=survey.current,
+            migrate=migrate if index == 0 else "none",
+            by=fleets.operator(),
+            version=artifact.manifest.version,
+            commit=artifact.manifest.commit,
+            started=timestamp(),
+        )
+        for index, survey in enumerate(found)
+    ]
+
+
+def clean_up(fleet: Fleet, found: list[Survey], name: str) -> str:
+    """Remove releases and backups beyond `keep`; return what was done, for people.
+
+    The deploy is over by now: a failure here is said, and does not undo it.
+    """
+    keep = fleet.environment.keep
+
+    def one(pair: tuple[Member, Survey]) -> int:
+        member, survey = pair
+        protected = {name, survey.current}
+        releases = retention.doomed(
+            [*survey.releases, name], keep=keep, protected=protected, failed=survey.failed
+        )
+        backups = retention.doomed(
+            [*survey.backups, *filter(None, [survey.current])], keep=keep, protected=protected
+        )
+        script = shell.render(
+            "clean",
+            BASE=str(fleet.layout.base),
+            BACKUPS=str(fleet.layout.backups),
+            RELEASES=" ".join(releases),
+            OLD_BACKUPS=" ".join(backups),
+        )
+        return execute.sh(member.connection, script, timeout=300).out.count("removed\t")
+
+    try:
+        removed = sum(fleets.each(one, list(zip(fleet.members, found, strict=True))))
+    except Problem as problem:
+        return f"not done: {problem.message}"
+    return f"{removed} removed, {keep} kept" if removed else f"nothing to remove (keep {keep})"
+
+
+def new_identity(name: str) -> str:
+    """Return an id for one activation: unique, so that no old verdict can be taken for its own."""
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+def timestamp() -> str:
+    """Return now in UTC, ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _pending_note(pending: list[str]) -> str:
+    return f"{len(pending)} migrations pending" if pending else "no migrations pending"
+
+
+@contextmanager
+def _unpacked(artifact: Artifact) -> Iterator[Path]:
+    """Unpack and verify the artifact into a temporary directory, the tree that is uploaded."""
+    with tempfile.TemporaryDirectory(prefix="qusto-release-") as directory:
+        tree = Path(directory) / "release"
+        tree.mkdir(mode=0o755)
+        artifacts.unpack(artifact, tree)
+        yield tree

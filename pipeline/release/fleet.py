@@ -1,0 +1,161 @@
+"""The hosts of one command: connected together, surveyed together, locked together."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from fabric import Connection
+
+from pipeline.errors import Locked, Problem, UsageProblem
+from pipeline.release import layout as layouts
+from pipeline.release import survey as surveys
+from pipeline.release.layout import Layout
+from pipeline.release.survey import Survey
+from pipeline.remote import connection as connections
+from pipeline.remote import execute
+from pipeline.remote.inventory import Environment, Host, Target
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+_TAKEN = 75
+"""Exit status of the lock script when another command holds the lock."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One connected host."""
+
+    host: Host
+    connection: Connection
+
+    def __str__(self) -> str:
+        """Return the host's name."""
+        return str(self.host)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The connected hosts of an environment; the first one runs the migrations."""
+
+    environment: Environment
+    layout: Layout
+    members: tuple[Member, ...]
+
+
+@contextmanager
+def connected(target: Target, user: str = "") -> Iterator[Fleet]:
+    """Connect to every host at once; close all at the end. Raises the first host's Problem."""
+    environment = target.environment
+    with ExitStack() as stack:
+
+        def open_one(host: Host) -> Member:
+            connection = connections.connect(environment, host, user)
+            stack.callback(connection.close)
+            return Member(host, connection)
+
+        members = each(open_one, target.hosts)
+        yield Fleet(environment, layouts.of(environment), tuple(members))
+
+
+def each(work: Callable[[A], T], items: Sequence[A]) -> list[T]:
+    """Run `work` on all items at once and return the results in their order.
+
+    All are waited for. Of several Problems the first is raised, with the others in its detail.
+    """
+    if len(items) == 1:
+        return [work(items[0])]
+    with ThreadPoolExecutor(max(1, len(items))) as pool:
+        futures = [pool.submit(work, item) for item in items]
+    errors = [error for future in futures if (error := future.exception())]
+    problems = [error for error in errors if isinstance(error, Problem)]
+    if problems and len(problems) == len(errors):
+        first, *rest = problems
+        first.detail = "\n".join(filter(None, [first.detail, *map(str, rest)]))
+        raise first
+    if errors:
+        raise next(error for error in errors if not isinstance(error, Problem))
+    return [future.result() for future in futures]
+
+
+def survey(fleet: Fleet) -> list[Survey]:
+    """Return what is on every host; changes nothing."""
+    script = surveys.script(fleet.layout)
+
+    def one(member: Member) -> Survey:
+        return surveys.parse(execute.sh(member.connection, script).out.splitlines())
+
+    return each(one, fleet.members)
+
+
+@contextmanager
+def locked(fleet: Fleet, command: str) -> Iterator[list[Survey]]:
+    """Hold every host's lock during the block and yield the surveys taken under it.
+
+    The first host is locked before the others, so of two commands one wins everywhere.
+    The kernel of the host holds the lock for our open channel: it is free when we end, however
+    we end. Raises Locked with the holder's name, or UsageProblem for a host without setup.
+    """
+    script = surveys.script(fleet.layout, holder=_holder(command))
+    with ExitStack() as stack:
+
+        def one(member: Member) -> Survey:
+            held = execute.Held(member.connection, script)
+            stack.callback(held.release)
+            if not held.held:
+                raise _refusal(fleet, member, held)
+            return surveys.parse(held.lines)
+
+        first = one(fleet.members[0])
+        others = each(one, fleet.members[1:]) if fleet.members[1:] else []
+        found = [first, *others]
+        for member, seen in zip(fleet.members, found, strict=True):
+            surveys.require_ready(seen, str(member), fleet.environment.name)
+            if seen.activating:
+                raise Locked(
+                    f"{member}: an activation of {fleet.environment.name} is still running there",
+                    remedy="its command was cut off, but the server ends it by itself, keeping or "
+                    "rolling back; look again with `status` in a minute",
+                )
+        yield found
+
+
+def operator() -> str:
+    """Return who runs this command: user@machine, or the actor of a CI run."""
+    actor = os.environ.get("GITHUB_ACTOR")
+    if actor:
+        return f"{actor} (CI run {os.environ.get('GITHUB_RUN_ID', '?')})"
+    user = os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _holder(command: str) -> str:
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return json.dumps({"by": operator(), "since": since, "command": command})
+
+
+def _refusal(fleet: Fleet, member: Member, held: execute.Held) -> Problem:
+    name = fleet.environment.name
+    if held.code == _TAKEN:
+        text = next((line[7:] for line in held.lines if line.startswith("locked\t")), "")
+        try:
+            who = json.loads(text)
+            details = f"{who['by']} since {who['since']}, running `{who['command']}`"
+        except (ValueError, KeyError, TypeError):
+            details = "someone else"
+        return Locked(
+            f"{member}: {name} is locked by {details}",
+            remedy="wait for it to end; the lock is freed with it, also when it is cut off",
+        )
+    if any(line.startswith("unready\t") for line in held.lines):
+        return UsageProblem(
+            f"{member} is not set up for {name}: {fleet.layout.deploy} cannot be written",
+            remedy=f"run `fab -H {name} setup` once",
+        )
+    return Problem(f"{member}: the lock could not be taken", detail=held.error)

@@ -1,0 +1,229 @@
+"""Activating on a fleet: launch, wait until every host is healthy, keep everywhere or nowhere."""
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from pipeline.errors import Problem, RollbackFailed, RolledBack, Unreachable
+from pipeline.release import activation as activations
+from pipeline.release import health, shell
+from pipeline.release.activation import Activation
+from pipeline.release.fleet import Fleet, each
+from pipeline.release.health import Decision, Expected
+from pipeline.release.watch import Watch
+from pipeline.remote import connection as connections
+from pipeline.remote import execute
+
+_POLL = 0.05
+_END_SECONDS = 180
+"""The longest that a verdict may take to be carried out: a stop, a start and a health check."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """How the activation ended on one host; times in seconds, downtime from stop to healthy."""
+
+    host: str
+    outcome: str
+    downtime: float | None
+    phases: tuple[tuple[str, float], ...] = ()
+
+
+class _NotYet(Exception):
+    """Not every host has passed, and none has failed."""
+
+
+def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
+    """Carry out one activation per member; return what was kept on each host.
+
+    Raises RolledBack when the release before serves again on every host, RollbackFailed when
+    that is not known, with the failing service's own words.
+    """
+    watches = [
+        Watch(fleet, member, plan) for member, plan in zip(fleet.members, plans, strict=True)
+    ]
+    started = watches[:1]
+    reason = ""
+    try:
+        watches[0].start()
+        if _migrated(watches[0]):
+            for watch in watches[1:]:
+                watch.start()
+            started = watches
+            reason = _await_health(watches)
+    except KeyboardInterrupt:
+        reason = "interrupted by the operator"
+    if not reason and len(started) < len(watches):
+        reason = "the first host did not get as far as the others' start"
+    _decide(started, reason)
+    for watch in started:
+        watch.join(_END_SECONDS + fleet.environment.health.deadline)
+    outcomes = [_served(watch) for watch in started]
+    if all(served.outcome == "kept" for served in outcomes):
+        return outcomes
+    raise _failure(fleet, started, outcomes, reason)
+
+
+def note(served: list[Served]) -> str:
+    """Return phases and downtime for people, those of the host that was down the longest."""
+    slowest = max(served, key=lambda host: host.downtime or 0)
+    phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in slowest.phases)
+    if slowest.downtime is None:
+        return phases
+    return f"{phases}; downtime {slowest.downtime:.2f} s"
+
+
+def _migrated(first: Watch) -> bool:
+    """Wait until the first host has passed its migrations; tell whether it got that far."""
+    while not first.progress.ended:
+        if first.progress.phase in ("starting", "waiting"):
+            return True
+        time.sleep(_POLL)
+    return False
+
+
+def _await_health(watches: list[Watch]) -> str:
+    """Wait until every host is healthy; return why not, or nothing."""
+    decisions: list[Decision] = []
+    deadline = watches[0].fleet.environment.health.deadline
+    try:
+        for attempt in Retrying(
+            stop=stop_after_delay(deadline),
+            wait=wait_fixed(_POLL),
+            retry=retry_if_exception_type(_NotYet),
+        ):
+            with attempt:
+                decisions = [_judged(watch) for watch in watches]
+                if any(decision.verdict == "fail" for decision in decisions):
+                    break
+                if any(decision.verdict == "wait" for decision in decisions):
+                    raise _NotYet
+    except RetryError:
+        late = f"not healthy within {deadline:g} s: "
+    else:
+        late = ""
+    said = [
+        f"{watch.member}: {late}{decision.reason}"
+        for watch, decision in zip(watches, decisions, strict=True)
+        if decision.verdict == "fail" or (late and decision.verdict == "wait")
+    ]
+    return "; ".join(said)
+
+
+def _judged(watch: Watch) -> Decision:
+    progress = watch.progress
+    if progress.error:
+        return Decision("fail", progress.error.message)
+    if progress.phase in ("rolling-back", "rolled-back", "rollback-failed"):
+        return Decision("fail", "it rolled back by itself")
+    expected = Expected(
+        before=progress.before,
+        version=watch.activation.version,
+        commit=watch.activation.commit,
+        health=watch.fleet.environment.health,
+    )
+    return health.judge(progress.looks, expected)
+
+
+def _decide(watches: list[Watch], reason: str) -> None:
+    """Write the verdict on every host that still waits for one, through a bad line if need be."""
+
+    def tell(watch: Watch) -> None:
+        if watch.progress.ended:
+            return
+        fleet, member = watch.fleet, watch.member
+        script = activations.verdict(
+            fleet.layout,
+            watch.activation.id,
+            keep=not reason,
+            reason=reason or "healthy",
+            downtime=_downtime(watch) or 0.0,
+        )
+        for attempt in Retrying(
+            stop=stop_after_delay(fleet.environment.health.deadline),
+            wait=wait_fixed(1),
+            retry=retry_if_exception_type(Unreachable),
+            reraise=True,
+        ):
+            with attempt:
+                if not member.connection.is_connected:
+                    connections.open_connection(member.connection, fleet.environment, member.host)
+                execute.sh(member.connection, script, timeout=30)
+
+    each(tell, watches)
+
+
+def _downtime(watch: Watch) -> float | None:
+    """Return the seconds from the stop to the first of the unbroken passes."""
+    stopped = watch.progress.at("stopping")
+    since = _judged(watch).since
+    return (since - stopped) / 100 if stopped is not None and since else None
+
+
+def _served(watch: Watch) -> Served:
+    progress = watch.progress
+    outcome = progress.phase if progress.error is None else "unknown"
+    downtime = _downtime(watch) if outcome == "kept" else None
+    return Served(str(watch.member), outcome, downtime, _durations(progress.phases))
+
+
+def _durations(phases: tuple[tuple[str, int], ...]) -> tuple[tuple[str, float], ...]:
+    return tuple((name, (later - at) / 100) for (name, at), (_, later) in pairwise(phases))
+
+
+def _failure(fleet: Fleet, watches: list[Watch], outcomes: list[Served], reason: str) -> Problem:
+    lost = [served.host for served in outcomes if served.outcome not in ("rolled-back", "kept")]
+    half = [served.host for served in outcomes if served.outcome == "kept"]
+    what = "release" if watches[0].activation.kind == "deploy" else "target of the rollback"
+    own = watches[0].activation
+    why = reason or _phase_reason(watches[0])
+    detail = "\n\n".join(filter(None, [_diagnosis(watch) for watch in watches]))
+    if watches[0].progress.error and lost:
+        detail = f"{watches[0].progress.error}\n{detail}"
+    if lost or half:
+        return RollbackFailed(
+            f"{own.to} does not serve ({why}), and neither is the release before it known to, "
+            f"on {', '.join(lost or half)}",
+            remedy=f"look at once: `fab -H {fleet.environment.name} status`",
+            detail=detail,
+        )
+    before = own.before or "nothing, as before: this was the first release"
+    return RolledBack(
+        f"the {what} {own.to} was rolled back: {why}",
+        remedy=f"{before} serves again" if own.before else f"serving: {before}",
+        detail=detail,
+    )
+
+
+def _phase_reason(watch: Watch) -> str:
+    names = [name for name, _ in watch.progress.phases if name not in activations.TERMINAL]
+    reached = [name for name in names if name != "rolling-back"]
+    last = reached[-1] if reached else "launch"
+    return {
+        "migrating": "the migration failed",
+        "stopping": "the service did not stop",
+        "linking": "the link could not be changed",
+        "starting": "the service did not start",
+    }.get(last, f"it failed in phase {last}")
+
+
+def _diagnosis(watch: Watch) -> str:
+    """Return what the failing process printed, for people."""
+    progress = watch.progress
+    migrating = _phase_reason(watch) == "the migration failed"
+    new = [look.invocation for look in progress.looks if look.invocation]
+    script = shell.render(
+        "diagnose",
+        WHAT="migrate" if migrating else "service",
+        MIGRATE_OUTPUT=str(watch.fleet.layout.output("migrate")),
+        INVOCATION=new[0] if new else "",
+        SERVICE=watch.fleet.layout.service,
+    )
+    try:
+        said = execute.sh(watch.member.connection, script, timeout=20).out.strip()
+    except Unreachable as error:
+        return str(error)
+    title = "the migration said" if migrating else "the new process said"
+    return f"--- {watch.member}: {title}\n{said}" if said else ""

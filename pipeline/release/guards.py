@@ -1,0 +1,24 @@
+"""Questions asked before a protected environment is touched."""
+
+import sys
+
+from pipeline.errors import UsageProblem
+from pipeline.remote.inventory import Environment
+
+
+def confirm(environment: Environment, action: str, *, yes: bool) -> None:
+    """Return if `environment` needs no confirmation, or got it; else raise UsageProblem.
+
+    The environment's own name must be typed; `yes` (--yes) answers for CI.
+    """
+    if not environment.confirm or yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageProblem(
+            f"{environment.name} asks for confirmation before `{action}`, and nobody is there to "
+            "answer",
+            remedy="use --yes, if that is what you mean",
+        )
+    typed = input(f"{action} on {environment.name}: type its name to go on: ")
+    if typed.strip() != environment.name:
+        raise UsageProblem("not confirmed; nothing was touched")

@@ -1,0 +1,93 @@
+"""Looking at servers: what serves, what is there, what happened. Nothing here changes anything."""
+
+from dataclasses import dataclass
+
+from pipeline.release import fleet as fleets
+from pipeline.release import survey as surveys
+from pipeline.release.survey import Entry, Survey
+from pipeline.remote.inventory import Target
+
+
+@dataclass(frozen=True)
+class Serving:
+    """One host now."""
+
+    host: str
+    release: str
+    version: str
+    commit: str
+    service: str
+    since: str
+    activation: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One release or backup that can be rolled back to."""
+
+    name: str
+    version: str
+    commit: str
+    state: str
+
+
+def status(target: Target) -> list[Serving]:
+    """Return what each host serves at this moment."""
+    with fleets.connected(target) as fleet:
+        found = fleets.survey(fleet)
+        return [
+            _serving(str(member), survey)
+            for member, survey in zip(fleet.members, found, strict=True)
+        ]
+
+
+def releases(target: Target) -> list[Listed]:
+    """Return the releases of the first host, newest first, backups that are left included."""
+    with fleets.connected(target) as fleet:
+        survey = fleets.survey(fleet)[0]
+    before = surveys.predecessor(survey)
+    names = sorted({*survey.releases, *survey.backups}, reverse=True)
+    return [_listed(name, survey, before) for name in names]
+
+
+def history(target: Target) -> list[Entry]:
+    """Return what happened on the first host, oldest first."""
+    with fleets.connected(target) as fleet:
+        return list(fleets.survey(fleet)[0].history)
+
+
+def _serving(host: str, survey: Survey) -> Serving:
+    manifest = survey.versions.get(survey.current, {})
+    if survey.activating:
+        activation = f"running ({survey.phase})"
+    elif surveys.left_open(survey):
+        activation = f"left open in phase {survey.phase}"
+    else:
+        activation = survey.phase or "none yet"
+    service = survey.service
+    loaded = service.get("LoadState") == "loaded"
+    return Serving(
+        host=host,
+        release=survey.current or "none",
+        version=str(manifest.get("version", "")),
+        commit=str(manifest.get("commit", ""))[:9],
+        service=f"{service.get('ActiveState', '?')}" if loaded else "not set up",
+        since=service.get("ActiveEnterTimestamp", ""),
+        activation=activation,
+    )
+
+
+def _listed(name: str, survey: Survey, before: str) -> Listed:
+    manifest = survey.versions.get(name, {})
+    states = [
+        "serving" if name == survey.current else "",
+        "previous" if name == before else "",
+        "failed" if name in survey.failed else "",
+        "backup" if name not in survey.releases else "",
+    ]
+    return Listed(
+        name=name,
+        version=str(manifest.get("version", "")),
+        commit=str(manifest.get("commit", ""))[:9],
+        state=", ".join(filter(None, states)),
+    )

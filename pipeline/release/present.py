@@ -1,0 +1,141 @@
+"""What release commands print: tables and summaries for people, JSON for programs."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.errors import UsageProblem
+from pipeline.release.deploy import Summary
+from pipeline.release.inspect import Listed, Serving
+from pipeline.release.setup import Prepared
+from pipeline.release.steps import Steps, megabytes
+from pipeline.release.survey import Entry
+
+FORMATS = ("text", "json")
+
+
+def narrator(form: str) -> Steps:
+    """Return where a command tells its steps: stdout, or stderr when stdout is for JSON."""
+    if form not in FORMATS:
+        raise UsageProblem(f"--format={form} is not one of {', '.join(FORMATS)}")
+    return Steps(_console(to_stderr=form == "json"))
+
+
+def as_json(value: object) -> None:
+    """Print one JSON document on stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def summary(result: Summary) -> None:
+    """Print how a deploy or rollback ended."""
+    console = _console()
+    downtimes = [host.downtime for host in result.hosts if host.downtime is not None]
+    parts = [f"release {result.release}"]
+    if result.version:
+        parts.append(f"version {result.version} ({result.commit[:9] or 'no commit'})")
+    if downtimes:
+        parts.append(f"downtime {max(downtimes):.2f} s")
+    if result.kind == "deploy":
+        parts.append(f"{megabytes(result.bytes_sent)} sent")
+        parts.append(f"{len(result.migrations)} migrations run")
+    word = "deployed" if result.kind == "deploy" else "rolled back"
+    where = f" · {result.url}" if result.url else ""
+    text = f"{word} to {result.environment}: {', '.join(parts)}{where}"
+    console.print(f"[bold green]{escape(text)}[/]", highlight=False, soft_wrap=True)
+
+
+def status(rows: Sequence[Serving]) -> None:
+    """Print what each host serves."""
+    _table(
+        ("host", "release", "version", "commit", "service", "since", "last activation"),
+        [(r.host, r.release, r.version, r.commit, r.service, r.since, r.activation) for r in rows],
+        "no hosts",
+    )
+
+
+def releases(rows: Sequence[Listed]) -> None:
+    """Print the releases that are there."""
+    _table(
+        ("release", "version", "commit", "state"),
+        [(r.name, r.version, r.commit, r.state) for r in rows],
+        "no releases yet",
+    )
+
+
+def history(rows: Sequence[Entry]) -> None:
+    """Print what happened, newest last."""
+    _table(
+        (
+            "finished (UTC)",
+            "what",
+            "release",
+            "from",
+            "version",
+            "outcome",
+            "downtime",
+            "by",
+            "why",
+        ),
+        [
+            (
+                r.finished,
+                r.kind,
+                r.to,
+                r.before or "-",
+                r.version,
+                r.outcome,
+                f"{r.downtime:.2f} s" if r.downtime is not None else "-",
+                r.by,
+                r.reason,
+            )
+            for r in rows
+        ],
+        "nothing has happened yet",
+    )
+
+
+def prepared(rows: Sequence[Prepared], *, plan: bool) -> None:
+    """Print what setup changed, or would change."""
+    console = _console()
+    verb = "would change" if plan else "changed"
+    for row in rows:
+        count = len(row.changed)
+        console.print(f"{row.host}: {verb} {count}, {row.same} as they should be", highlight=False)
+        for path in row.changed:
+            console.print(f"  {verb}  {escape(path)}", highlight=False, soft_wrap=True)
+        if row.absent:
+            console.print(
+                f"  missing  {row.absent}: give the service its environment with --env-file",
+                highlight=False,
+                soft_wrap=True,
+            )
+        if row.kept:
+            console.print(
+                f"  kept  {row.kept}, which differs from --env-file; --replace-env replaces it",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str) -> None:
+    console = _console()
+    if not rows:
+        console.print(nothing)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        table.add_column(head, no_wrap=head in ("release", "from", "host"), overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console.print(table)
+
+
+def _console(*, to_stderr: bool = False) -> Console:
+    """Return a console that folds nothing where the output is not a terminal."""
+    console = Console(stderr=to_stderr)
+    return console if console.is_terminal else Console(stderr=to_stderr, width=200)

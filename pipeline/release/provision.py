@@ -1,0 +1,43 @@
+"""`fab setup`: the script that makes a host ready, as pure text."""
+
+import shlex
+
+from pipeline.release import shell, units
+from pipeline.release.layout import Layout
+from pipeline.remote.inventory import Environment
+
+
+def script(
+    layout: Layout,
+    environment: Environment,
+    *,
+    deploy_key: str,
+    with_env: bool,
+    replace_env: bool,
+    plan: bool,
+) -> str:
+    """Return the script, to be run as root with the environment file on its standard input.
+
+    `deploy_key` is the public line to authorize. With `plan` it only says what differs.
+    """
+    variables = shell.assignments(
+        {
+            "PLAN": int(plan),
+            "BASE": str(layout.base),
+            "BACKUPS": str(layout.backups),
+            "STATE": str(layout.state),
+            "SERVICE": layout.service,
+            "SERVICE_USER": environment.service_user,
+            "DEPLOY_USER": environment.user,
+            "DEPLOY_HOME": str(layout.root / "home" / environment.user),
+            "DEPLOY_KEY": deploy_key,
+            "ENV_FILE": str(layout.env_file),
+            "WITH_ENV": int(with_env),
+            "REPLACE_ENV": int(replace_env),
+        }
+    )
+    places = "".join(
+        f"place {shlex.quote(str(file.path))} {file.mode} {shlex.quote(file.text)}\n"
+        for file in units.host_files(layout, environment)
+    )
+    return variables + shell.body("setup") + places + shell.body("setup-end")

@@ -1,0 +1,119 @@
+"""Back to what was serving before, or to a named release: the same activation, in reverse."""
+
+from contextlib import ExitStack
+
+from pipeline.errors import Problem, UsageProblem
+from pipeline.release import fleet as fleets
+from pipeline.release import gate, shell
+from pipeline.release import survey as surveys
+from pipeline.release.activation import Activation
+from pipeline.release.deploy import Summary, new_identity, put_right, timestamp
+from pipeline.release.fleet import Fleet, Member
+from pipeline.release.steps import Steps
+from pipeline.release.survey import Survey
+from pipeline.remote import execute
+from pipeline.remote.inventory import Target
+
+SCHEMA_NOTE = (
+    "Only the code went back. Migrations that ran since stay applied; the older code must be able "
+    "to live with them."
+)
+
+
+def rollback(target: Target, to: str, *, say: Steps) -> Summary:
+    """Make `to` serve on every host; with an empty `to`, what served before the current release.
+
+    Restarts the service and passes the health gate, as a deploy does. Raises UsageProblem when
+    there is no such release on a host (nothing was touched), RolledBack when the target does not
+    become healthy (what served before the command serves again).
+    """
+    with ExitStack() as stack:
+        with say.step("lock") as step:
+            fleet = stack.enter_context(fleets.connected(target))
+            command = f"rollback --to={to}" if to else "rollback"
+            found = stack.enter_context(fleets.locked(fleet, command))
+            step.note = ", ".join(map(str, fleet.members))
+        with say.step("preflight") as step:
+            found = put_right(fleet, found)
+            name = choose(fleet, found, to)
+            step.note = f"from {found[0].current or 'nothing'} to {name}"
+        with say.step("restore") as step:
+            restored, version, commit = restore(fleet, name, found)
+            step.note = "from its backup" if restored else "still in place"
+        with say.step("activate") as step:
+            served = gate.activate(fleet, plan(found, name, version, commit))
+            step.note = gate.note(served)
+    return Summary(
+        environment=fleet.environment.name,
+        kind="rollback",
+        release=name,
+        before=found[0].current,
+        version=version,
+        commit=commit,
+        url=fleet.environment.url,
+        hosts=served,
+        steps=[(step.name, round(step.seconds, 3)) for step in say.done],
+    )
+
+
+def plan(found: list[Survey], name: str, version: str, commit: str) -> list[Activation]:
+    """Return one activation per host, of one rollback; none of them migrates."""
+    identity = new_identity(name)
+    return [
+        Activation(
+            id=identity,
+            kind="rollback",
+            to=name,
+            before=survey.current,
+            migrate="none",
+            by=fleets.operator(),
+            version=version,
+            commit=commit,
+            started=timestamp(),
+        )
+        for survey in found
+    ]
+
+
+def choose(fleet: Fleet, found: list[Survey], to: str) -> str:
+    """Return the release to go back to, present on every host; UsageProblem if there is none."""
+    listing = f"`fab -H {fleet.environment.name} releases` lists what is there"
+    name = to or surveys.predecessor(found[0])
+    if not name:
+        raise UsageProblem(
+            f"{fleet.members[0]}: nothing served before {found[0].current or 'the first deploy'} "
+            "that is still there",
+            remedy=f"name a release with --to; {listing}",
+        )
+    for member, survey in zip(fleet.members, found, strict=True):
+        if name not in survey.releases and name not in survey.backups:
+            raise UsageProblem(
+                f"{member}: there is no release {name}, neither in {fleet.layout.releases} nor "
+                f"in {fleet.layout.backups}; nothing was touched",
+                remedy=listing,
+            )
+    if all(survey.current == name for survey in found):
+        raise UsageProblem(f"{name} is serving already", remedy=listing)
+    return name
+
+
+def restore(fleet: Fleet, name: str, found: list[Survey]) -> tuple[bool, str, str]:
+    """Bring the release back from its backup where needed; return that, version and commit."""
+    script = shell.render(
+        "restore", BASE=str(fleet.layout.base), BACKUPS=str(fleet.layout.backups), TO=name
+    )
+
+    def one(pair: tuple[Member, Survey]) -> bool:
+        member, survey = pair
+        if name in survey.releases:
+            return False
+        ended = execute.sh(member.connection, script, timeout=300)
+        if ended.code:
+            raise Problem(f"{member}: {name} could not be restored", detail=ended.err)
+        return True
+
+    restored = any(fleets.each(one, list(zip(fleet.members, found, strict=True))))
+    if restored:
+        found = fleets.survey(fleet)
+    manifest = found[0].versions.get(name, {})
+    return restored, str(manifest.get("version", "")), str(manifest.get("commit", ""))

@@ -1,0 +1,166 @@
+# shellcheck shell=sh disable=SC2154,SC2317
+# The activation transaction. The lines above set the variables; `activation.py` writes them.
+# Runs on the server as the deploy user, under systemd (systemd-run), so that it outlives the
+# connection that started it. POSIX sh: dash and busybox run it alike.
+#
+#   activate         stop, migrate, link, start, wait for the client's verdict; keep or roll back
+#   activate boot    after a reboot: put right what an activation cut short, before the service
+#
+# Without a verdict by the deadline, or when any step fails, it rolls back by itself.
+set -u
+umask 022
+trap '' HUP INT PIPE
+cd "$BASE/.deploy" || exit 1
+
+exec 9>activation.lock
+if ! flock -n 9; then
+  echo "another activation of $ENVIRONMENT is running" >&2
+  exit 75
+fi
+
+# Hundredths of a second since boot: monotonic, and needs no process (proc(5), /proc/uptime).
+now() {
+  read -r uptime _ </proc/uptime
+  echo "${uptime%.*}${uptime#*.}"
+}
+
+# 1234 -> 12.34
+seconds() { echo "$(($1 / 100)).$(printf '%02d' $(($1 % 100)))"; }
+
+# Children must not inherit the lock: a service started under it would hold it for ever.
+ctl() { sudo -n /usr/bin/systemctl "$@" 9>&-; }
+
+# A phase is on disk before it begins.
+phase() {
+  printf 'phase\t%s\t%s\n' "$1" "$(now)" >>journal
+  sync journal 2>/dev/null || sync
+  echo "$1"
+}
+
+# rename(2) replaces the link in one step; `ln -sfn` does so only in newer GNU versions.
+link_to() {
+  rm -f "$BASE/.current.new"
+  ln -s "releases/$1" "$BASE/.current.new" && mv -T "$BASE/.current.new" "$BASE/current"
+}
+
+invocation() { systemctl show -p InvocationID --value "$SERVICE.service" 9>&-; }
+
+probe() { curl -fsS -o /dev/null -m "$HEALTH_TIMEOUT" "$HEALTH_URL" 2>/dev/null 9>&-; }
+
+# close OUTCOME REASON(a JSON string) DOWNTIME(seconds or null)
+close() {
+  printf '%s,"outcome":"%s","reason":%s,"downtime":%s,"finished":"%s"}\n' \
+    "$INTENT" "$1" "$2" "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >>history.jsonl
+  sync history.jsonl 2>/dev/null || sync
+  phase "$1"
+  rm -f "verdict.$ID"
+}
+
+mark_failed() {
+  mkdir -p failed
+  [ "$KIND" = rollback ] || : >"failed/$TO"
+}
+
+# roll_back REASON(a JSON string)
+roll_back() {
+  trap '' TERM
+  reason=$1
+  phase rolling-back
+  mark_failed
+  if [ "$stopped" = 0 ]; then
+    close rolled-back "$reason" 0
+    exit 10
+  fi
+  ctl stop "$SERVICE.service"
+  if [ -z "$FROM" ]; then
+    rm -f "$BASE/current"
+    close rolled-back "$reason" null
+    exit 10
+  fi
+  link_to "$FROM"
+  ctl reset-failed "$SERVICE.service" 2>/dev/null
+  if ctl start "$SERVICE.service"; then
+    limit=$(($(now) + HEALTH_DEADLINE * 100))
+    while [ "$(now)" -lt "$limit" ]; do
+      if probe; then
+        close rolled-back "$reason" "$(seconds $(($(now) - stopped)))"
+        exit 10
+      fi
+      systemctl is-failed --quiet "$SERVICE.service" 9>&- && break
+      sleep 0.2
+    done
+  fi
+  close rollback-failed "$reason" null
+  exit 11
+}
+
+terminated() {
+  # While the host goes down nothing can be started; the boot unit finishes (see `boot`).
+  case "$(systemctl is-system-running 2>/dev/null 9>&-)" in
+    stopping | offline) exit 1 ;;
+  esac
+  roll_back '"the activation was terminated on the server"'
+}
+
+last_phase() { [ ! -f journal ] || sed -n 's/^phase\t\([a-z-]*\)\t[0-9]*$/\1/p' journal | tail -n 1; }
+
+if [ "${1:-}" = boot ]; then
+  case "$(last_phase)" in
+    '' | kept | rolled-back | rollback-failed) exit 0 ;;
+  esac
+  read -r verdict _ 2>/dev/null <"verdict.$ID" || verdict=
+  if [ "$verdict" = keep ] && [ "$(readlink "$BASE/current")" = "releases/$TO" ]; then
+    close kept '"kept; the host rebooted before it could say so"' null
+    exit 0
+  fi
+  phase rolling-back
+  mark_failed
+  if [ -n "$FROM" ]; then link_to "$FROM"; else rm -f "$BASE/current"; fi
+  close rolled-back '"the host rebooted during the activation"' null
+  exit 0
+fi
+
+stopped=0
+rm -f verdict.*
+printf 'id\t%s\nkind\t%s\nto\t%s\nfrom\t%s\nbefore\t%s\n' \
+  "$ID" "$KIND" "$TO" "$FROM" "$(invocation)" >journal.new
+mv -T journal.new journal
+trap terminated TERM
+
+if [ "$MIGRATE" = before-stop ]; then
+  phase migrating
+  ctl start "$SERVICE-migrate.service" || roll_back '"the migration failed"'
+fi
+
+stopped=$(now)
+phase stopping
+ctl stop "$SERVICE.service" || roll_back '"the service did not stop"'
+
+if [ "$MIGRATE" = after-stop ]; then
+  phase migrating
+  ctl start "$SERVICE-migrate.service" || roll_back '"the migration failed"'
+fi
+
+phase linking
+link_to "$TO" || roll_back '"the link could not be changed"'
+
+phase starting
+ctl reset-failed "$SERVICE.service" 2>/dev/null
+ctl start "$SERVICE.service" || roll_back '"the service did not start"'
+printf 'after\t%s\n' "$(invocation)" >>journal
+phase waiting
+
+deadline=$(($(now) + VERDICT_SECONDS * 100))
+while [ "$(now)" -lt "$deadline" ]; do
+  if [ -f "verdict.$ID" ]; then
+    { read -r verdict; read -r reason; read -r downtime; } <"verdict.$ID"
+    if [ "$verdict" = keep ]; then
+      close kept "$reason" "$downtime"
+      exit 0
+    fi
+    roll_back "$reason"
+  fi
+  systemctl is-failed --quiet "$SERVICE.service" 9>&- && roll_back '"the service failed"'
+  sleep 0.1
+done
+roll_back '"no verdict came before the deadline"'

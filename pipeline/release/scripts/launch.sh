@@ -1,0 +1,7 @@
+# shellcheck shell=sh disable=SC2154
+# Put the activation script in place and start it under PID 1; the fixed unit name is a mutex.
+cd "$BASE/.deploy" || exit 1
+printf '%s' "$ACTIVATION" >activate.new && chmod 755 activate.new && mv -T activate.new activate ||
+  exit 1
+sudo -n /usr/bin/systemd-run --collect --quiet --uid="$DEPLOY_USER" --service-type=exec \
+  --unit="$UNIT" "$BASE/.deploy/activate" || exit 75

@@ -1,0 +1,47 @@
+# shellcheck shell=sh disable=SC2154
+# What is on the host: read-only. survey.py reads the output: WORD, a tab, the rest.
+say() { printf '%s\t%s\n' "$1" "$2"; }
+
+say clock "$(date +%Y%m%d_%H%M%S)"
+say arch "$(uname -m)"
+for program in curl flock sha256sum rsync tar sudo; do
+  command -v "$program" >/dev/null 2>&1 && say have "$program"
+done
+if [ -w "$BASE/.deploy" ] && [ -w "$BASE/releases" ] && [ -w "$BACKUPS" ]; then
+  say ready yes
+fi
+if [ -L "$BASE/current" ]; then
+  say current "$(readlink "$BASE/current")"
+elif [ -e "$BASE/current" ]; then
+  say problem "$BASE/current is not a link"
+fi
+for directory in "$BASE"/releases/*/; do
+  [ -d "$directory" ] || continue
+  directory=${directory%/}
+  name=${directory##*/}
+  say release "$name"
+  [ ! -f "$directory/MANIFEST.json" ] || {
+    printf 'manifest\t%s\t' "$name"
+    tr '\n\t' '  ' <"$directory/MANIFEST.json"
+    echo
+  }
+done
+for directory in "$BACKUPS"/release_*/; do
+  [ -d "$directory" ] || continue
+  directory=${directory%/}
+  say backup "${directory##*/release_}"
+done
+for file in "$BASE"/.deploy/failed/*; do
+  [ -f "$file" ] && say failed "${file##*/}"
+done
+[ ! -f "$BASE/.deploy/history.jsonl" ] ||
+  tail -n "$LINES_OF_HISTORY" "$BASE/.deploy/history.jsonl" | sed 's/^/history\t/'
+[ ! -f "$BASE/.deploy/journal" ] ||
+  sed -n 's/^phase\t\([a-z-]*\)\t.*/phase\t\1/p' "$BASE/.deploy/journal" | tail -n 1
+if systemctl is-active --quiet "$UNIT.service"; then say activating yes; fi
+systemctl show -p LoadState,ActiveState,SubState,MainPID,NRestarts,ActiveEnterTimestamp \
+  "$SERVICE.service" | sed 's/^/unit\t/'
+if [ -d "$BASE" ]; then
+  say disk "$(df -Pk "$BASE" | awk 'NR == 2 { print $4 }')"
+  say inodes "$(df -Pi "$BASE" | awk 'NR == 2 { print $4 }')"
+fi

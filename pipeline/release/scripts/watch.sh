@@ -1,0 +1,44 @@
+# shellcheck shell=sh disable=SC2154
+# Print what the activation does and how the service looks, until it ends. Changes nothing, so it
+# may be run again after a dropped line. Journal lines are passed on as they are; while a verdict
+# is awaited, each look at the service is one line `seen` of tab-separated fields (health.py).
+cd "$BASE/.deploy" || exit 1
+one_line() { tr '\n\t\r' '   ' | head -c "$1"; }
+tab=$(printf '\t')
+shown=0
+absent=0
+while :; do
+  total=0
+  if grep -qx "id$tab$ID" journal 2>/dev/null; then total=$(wc -l <journal); fi
+  if [ "$total" -gt "$shown" ]; then
+    sed -n "$((shown + 1)),${total}p" journal
+    shown=$total
+  fi
+  last=
+  [ "$total" = 0 ] || last=$(sed -n 's/^phase\t\([a-z-]*\)\t.*/\1/p' journal | tail -n 1)
+  case "$last" in
+    kept | rolled-back | rollback-failed) exit 0 ;;
+    waiting)
+      read -r uptime _ </proc/uptime
+      state=$(systemctl show -p ActiveState,SubState,MainPID,InvocationID,NRestarts \
+        "$SERVICE.service" | one_line 400)
+      answer=$(curl -s -m "$HEALTH_TIMEOUT" -w '\n%{http_code}' "$HEALTH_URL")
+      code=$(printf '%s' "$answer" | tail -n 1)
+      body=$(printf '%s' "$answer" | sed '$d' | one_line 600)
+      system=
+      if [ "$code" = 200 ] && [ -n "$VERSION_URL" ]; then
+        system=$(curl -s -m "$HEALTH_TIMEOUT" "$VERSION_URL" | one_line 2000)
+      fi
+      printf 'seen\t%s\t%s\t%s\t%s\t%s\n' \
+        "${uptime%.*}${uptime#*.}" "$state" "$code" "$body" "$system"
+      ;;
+  esac
+  if systemctl is-active --quiet "$UNIT.service"; then
+    absent=0
+  else
+    # The unit may end between our reading of its journal and this question: look again.
+    absent=$((absent + 1))
+    [ "$absent" -lt 5 ] || exit 1
+  fi
+  sleep 0.1
+done

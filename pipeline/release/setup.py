@@ -1,0 +1,124 @@
+"""`fab setup`: carrying out the provisioning script on every host."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from paramiko import Agent
+from paramiko.ssh_exception import SSHException
+
+from pipeline.errors import Problem, UsageProblem
+from pipeline.release import fleet as fleets
+from pipeline.release import provision
+from pipeline.release.fleet import Fleet, Member
+from pipeline.remote import execute, keys
+from pipeline.remote.inventory import Environment, Target
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What setup did, or would do, on one host; `absent` is an environment file still to come."""
+
+    host: str
+    changed: tuple[str, ...]
+    same: int
+    absent: str
+    kept: str
+
+
+def setup(
+    target: Target, *, env_file: Path | None, deploy_key: str, replace_env: bool, plan: bool
+) -> list[Prepared]:
+    """Make every host of `target` ready for deploys; with `plan` only say what differs.
+
+    Logs in as `setup_user` of hosts.toml: root, or a user who may use sudo without a password.
+    `env_file` is the local file that becomes the service's environment (mode 600, root's); an
+    existing other one is replaced only with `replace_env`. `deploy_key` is the public line that
+    the deploy user gets; empty means the public half of the configured key.
+    """
+    environment = target.environment
+    text = _environment_text(env_file)
+    public = deploy_key or public_key(environment)
+    with fleets.connected(target, user=environment.setup_user) as fleet:
+        script = provision.script(
+            fleet.layout,
+            environment,
+            deploy_key=public,
+            with_env=env_file is not None,
+            replace_env=replace_env,
+            plan=plan,
+        )
+        return fleets.each(lambda member: _one(fleet, member, script, text), fleet.members)
+
+
+def public_key(environment: Environment) -> str:
+    """Return the public line of the key that deploys will use. Raises UsageProblem."""
+    where = f"hosts.toml [{environment.name}]"
+    if environment.key:
+        return keys.public_line(keys.private_key(environment.key, f"{where}: `key`"))
+    if environment.key_file:
+        path = Path(environment.key_file).expanduser()
+        if not path.is_file():
+            raise UsageProblem(f"{where}: `key_file` = {path} does not exist")
+        return keys.public_line(keys.private_key(path.read_text("utf-8"), f"{where}: `key_file`"))
+    try:
+        offered = Agent().get_keys()
+    except SSHException:
+        offered = ()
+    if len(offered) == 1:
+        return keys.public_line(offered[0])
+    raise UsageProblem(
+        f"{where}: which key shall the deploy user get? The agent holds {len(offered)} keys",
+        remedy="name one with --deploy-key FILE.pub, or set `key` or `key_file`",
+    )
+
+
+def _environment_text(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(f"--env-file={path} cannot be read: {error}") from None
+
+
+def _one(fleet: Fleet, member: Member, script: str, text: str) -> Prepared:
+    root = fleet.environment.setup_user == "root"
+    ended = execute.sh(
+        member.connection, script if root else _as_root(script), stdin=text, timeout=120
+    )
+    found: dict[str, list[str]] = {}
+    for line in ended.out.splitlines():
+        word, _, rest = line.partition("\t")
+        found.setdefault(word, []).append(rest)
+    if missing := found.get("missing"):
+        raise UsageProblem(
+            f"{member} lacks {', '.join(missing)}",
+            remedy=f"install there: {' '.join(missing)} (and rsync, for small uploads)",
+        )
+    if ended.code:
+        raise Problem(f"{member}: setup failed", detail=ended.err or ended.out)
+    return Prepared(
+        host=str(member),
+        changed=tuple(found.get("changed", ())),
+        same=len(found.get("same", ())),
+        absent="".join(found.get("absent", ())),
+        kept="".join(found.get("kept", ())),
+    )
+
+
+def _as_root(script: str) -> str:
+    return f"exec sudo -n -- /bin/sh -c {shlex.quote(script)}"
+
+
+def public_line_of(path: Path) -> str:
+    """Return the public line in a .pub file; UsageProblem if it holds none."""
+    try:
+        words = path.expanduser().read_text("utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(f"--deploy-key={path} cannot be read: {error}") from None
+    if len(words) < len(("kind", "key")) or not words[0].startswith(("ssh-", "ecdsa-", "sk-")):
+        raise UsageProblem(
+            f"--deploy-key={path} is not a public key", remedy="name the .pub file, not the key"
+        )
+    return " ".join(words[:2])

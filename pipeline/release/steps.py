@@ -1,0 +1,62 @@
+"""The visible run: named steps, one line each when they end, with their times."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.markup import escape
+
+
+@dataclass
+class Step:
+    """One step while it runs; `note` is what its line says besides name and time."""
+
+    name: str
+    note: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Steps:
+    """The steps of one command and where they are told. On a terminal a running step is shown."""
+
+    console: Console
+    done: list[Step] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Time the block as a step called `name`; a block that raises is told as failed."""
+        step = Step(name)
+        began = time.monotonic()
+        status = self.console.status(f"{name} …") if self.console.is_terminal else None
+        try:
+            if status:
+                status.start()
+            yield step
+        except BaseException:
+            self._tell("red", "failed", step, time.monotonic() - began, status)
+            raise
+        self._tell("green", "ok", step, time.monotonic() - began, status)
+
+    def say(self, text: str) -> None:
+        """Print a line that belongs to no step; `text` is taken as it is."""
+        self.console.print(escape(text), highlight=False, soft_wrap=True)
+
+    def _tell(self, colour: str, word: str, step: Step, seconds: float, status: object) -> None:
+        if status is not None and hasattr(status, "stop"):
+            status.stop()
+        step.seconds = seconds
+        self.done.append(step)
+        line = f"  [{colour}]{word:<6}[/] {step.name:<11} {seconds:6.1f} s"
+        self.console.print(f"{line}  {escape(step.note)}".rstrip(), highlight=False, soft_wrap=True)
+
+
+def megabytes(count: int) -> str:
+    """Return a number of bytes for people: 812 B, 3.4 kB, 12.0 MB."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / 1_000_000:.1f} MB"

@@ -1,0 +1,180 @@
+"""What is on a host before anything is changed: one read-only script, and its answer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from pipeline.errors import UsageProblem
+from pipeline.release import naming, shell
+from pipeline.release.activation import TERMINAL
+from pipeline.release.layout import Layout
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of history.jsonl."""
+
+    id: str
+    kind: str
+    to: str
+    before: str = msgspec.field(name="from")
+    version: str = ""
+    commit: str = ""
+    by: str = ""
+    migrations: str = ""
+    started: str = ""
+    finished: str = ""
+    outcome: str = ""
+    reason: str = ""
+    downtime: float | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One host as it was found. Disk space is in KiB."""
+
+    clock: str
+    current: str
+    releases: tuple[str, ...]
+    backups: tuple[str, ...]
+    failed: frozenset[str]
+    history: tuple[Entry, ...]
+    phase: str
+    activating: bool
+    ready: bool
+    disk: int
+    inodes: int
+    have: frozenset[str]
+    arch: str
+    service: dict[str, str]
+    versions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> tuple[str, ...]:
+        """Releases that did not fail, oldest first."""
+        return tuple(name for name in self.releases if name not in self.failed)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every name that is or was used here, so that a new one is greater than all."""
+        return frozenset({*self.releases, *self.backups, *(e.to for e in self.history)})
+
+
+def script(layout: Layout, holder: str = "", history: int = 200) -> str:
+    """Return the script whose output `parse` reads; `history` is a number of lines.
+
+    With a `holder` (who takes the lock, and for what) it takes the lock first, prints `held` when
+    all is said, and holds the lock until its input ends; it exits 75 when the lock is taken.
+    """
+    names = ("lock", "survey", "hold") if holder else ("survey",)
+    return shell.render(
+        *names,
+        BASE=str(layout.base),
+        BACKUPS=str(layout.backups),
+        SERVICE=layout.service,
+        UNIT=layout.activation_unit,
+        LINES_OF_HISTORY=history,
+        HOLDER=holder,
+    )
+
+
+def parse(lines: Iterable[str]) -> Survey:
+    """Return the survey in the script's output; lines of other tools are passed over."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        word, _, rest = line.rstrip("\n").partition("\t")
+        found.setdefault(word, []).append(rest)
+
+    def one(word: str, default: str = "") -> str:
+        return found.get(word, [default])[-1]
+
+    manifests = dict(text.split("\t", 1) for text in found.get("manifest", []) if "\t" in text)
+    current = one("current").removeprefix("releases/")
+    problems = list(found.get("problem", []))
+    if current and not naming.is_name(current):
+        problems.append(f"`current` leads to {current}, which is no release of ours")
+    return Survey(
+        clock=one("clock"),
+        current=current if naming.is_name(current) else "",
+        releases=_names(found.get("release", [])),
+        backups=_names(found.get("backup", [])),
+        failed=frozenset(found.get("failed", [])),
+        history=tuple(entry for text in found.get("history", []) if (entry := _entry(text))),
+        phase=one("phase"),
+        activating="activating" in found,
+        ready="ready" in found,
+        disk=int(one("disk", "0") or 0),
+        inodes=int(text) if (text := one("inodes", "0")).isdigit() else 0,
+        have=frozenset(found.get("have", [])),
+        arch=one("arch"),
+        service=dict(text.split("=", 1) for text in found.get("unit", []) if "=" in text),
+        versions={name: _json(text) for name, text in manifests.items()},
+        problems=tuple(problems),
+    )
+
+
+def left_open(survey: Survey) -> bool:
+    """Tell whether an activation began here, never ended, and is not running any more."""
+    return bool(survey.phase) and survey.phase not in TERMINAL and not survey.activating
+
+
+def serving_stack(history: Iterable[Entry]) -> list[str]:
+    """Return what served, oldest first, the serving release last, as `back` understands it.
+
+    A kept deploy is laid on top. A kept rollback to a release in the stack takes off what lay
+    above it, so that going back twice goes two releases back; what was rolled back from, or
+    never kept, is never gone back to (research/deploy.md section 2.5).
+    """
+    stack: list[str] = []
+    for entry in history:
+        if entry.outcome != "kept":
+            continue
+        if not stack and entry.before:
+            stack.append(entry.before)
+        if entry.kind == "rollback" and entry.to in stack:
+            del stack[stack.index(entry.to) + 1 :]
+        elif not stack or stack[-1] != entry.to:
+            stack.append(entry.to)
+    return stack
+
+
+def predecessor(survey: Survey) -> str:
+    """Return what served before the serving release and is still there; empty if nothing."""
+    available = {*survey.releases, *survey.backups} - survey.failed
+    stack = serving_stack(survey.history)
+    if survey.current in stack:
+        del stack[stack.index(survey.current) :]
+    return next((name for name in reversed(stack) if name in available), "")
+
+
+def require_ready(survey: Survey, where: str, environment: str) -> None:
+    """Refuse a host that setup has not prepared, or whose `current` is not ours."""
+    if survey.problems:
+        raise UsageProblem(f"{where}: {survey.problems[0]}", remedy="move it away by hand first")
+    if not survey.ready or survey.service.get("LoadState") != "loaded":
+        missing = "directories" if not survey.ready else "service unit"
+        raise UsageProblem(
+            f"{where} is not set up for {environment}: no {missing}",
+            remedy=f"run `fab -H {environment} setup` once",
+        )
+
+
+def _names(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in texts if naming.is_name(name)))
+
+
+def _entry(text: str) -> Entry | None:
+    """Return the entry, or nothing for a line that a full disk or a power cut left incomplete."""
+    try:
+        return msgspec.json.decode(text, type=Entry)
+    except msgspec.DecodeError:
+        return None
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}

@@ -1,0 +1,152 @@
+"""The files that `setup` puts on a server: units, sudoers lines. Pure text builders.
+
+Facts behind the unit (measured; research/qusto-detail.md section 8): SIGTERM is a clean stop and
+the BEAM is the main process, so there is no ExecStop and Type=exec; two releases of one name need
+RELEASE_DISTRIBUTION=none; a release's tmp holds computed secrets, so it lies outside the release;
+systemd gives no LANG, and the BEAM then prints broken UTF-8; the soft limit of 1024 files is what
+the BEAM would use.
+"""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pipeline.release.layout import Layout
+from pipeline.remote.inventory import Environment
+
+
+@dataclass(frozen=True)
+class HostFile:
+    """One file of the system, root's."""
+
+    path: PurePosixPath
+    mode: str
+    text: str
+
+
+def host_files(layout: Layout, environment: Environment) -> list[HostFile]:
+    """Return every unit and drop-in of one environment, the sudoers file last."""
+    units = layout.root / "etc/systemd/system"
+    return [
+        HostFile(units / f"{layout.service}.service", "644", service(layout, environment)),
+        HostFile(
+            units / f"{layout.service}-migrate.service",
+            "644",
+            oneshot(layout, environment, "migrate", "Plausible.Release.migrate()"),
+        ),
+        HostFile(
+            units / f"{layout.service}-pending.service",
+            "644",
+            oneshot(layout, environment, "pending", "Plausible.Release.pending_streaks()"),
+        ),
+        HostFile(units / f"{layout.service}-recover.service", "644", recover(layout, environment)),
+        HostFile(
+            layout.root / "etc/sudoers.d" / f"qusto-deploy-{layout.environment}",
+            "440",
+            sudoers(layout, environment),
+        ),
+    ]
+
+
+def service(layout: Layout, environment: Environment) -> str:
+    """Return the unit of the application itself."""
+    return f"""\
+# Written by `fab setup`; changes here are lost.
+[Unit]
+Description=Qusto Analytics ({layout.environment})
+After=network-online.target postgresql.service clickhouse-server.service
+After={layout.service}-recover.service
+Wants=network-online.target
+ConditionPathExists={layout.current}
+StartLimitIntervalSec=120
+StartLimitBurst=5
+
+[Service]
+Type=exec
+{_identity(layout, environment)}
+WorkingDirectory={layout.current}
+ExecStart={layout.current}/bin/plausible start
+Restart=always
+RestartSec=5
+KillMode=mixed
+TimeoutStopSec=60
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def oneshot(layout: Layout, environment: Environment, what: str, expression: str) -> str:
+    """Return a unit that evaluates `expression` in the release that is being prepared.
+
+    Its output goes to a file of the service user's own directory (not one that the deploy user
+    could turn into a link for root to write through) and to the journal.
+    """
+    output = layout.output(what)
+    evaluate = f'bin/plausible eval "{expression}" >{output} 2>&1'
+    return f"""\
+# Written by `fab setup`; changes here are lost.
+[Unit]
+Description=Qusto Analytics ({layout.environment}): {what} of the release being deployed
+
+[Service]
+Type=oneshot
+{_identity(layout, environment)}
+RuntimeDirectory={output.parent.name}
+RuntimeDirectoryPreserve=yes
+WorkingDirectory={layout.candidate}
+ExecStart=/bin/sh -c '{evaluate}; code=$$?; cat {output}; exit $$code'
+TimeoutStartSec=3600
+"""
+
+
+def recover(layout: Layout, environment: Environment) -> str:
+    """Return the unit that ends, at boot and before the service, what an activation left open."""
+    return f"""\
+# Written by `fab setup`; changes here are lost.
+[Unit]
+Description=Qusto Analytics ({layout.environment}): put right an activation cut short by a reboot
+Before={layout.service}.service
+ConditionPathExists={layout.activate}
+
+[Service]
+Type=oneshot
+User={environment.user}
+ExecStart={layout.activate} boot
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def sudoers(layout: Layout, environment: Environment) -> str:
+    """Return the only commands that the deploy user may run as root, word for word."""
+    systemctl = "/usr/bin/systemctl"
+    lines = [
+        *(
+            f"{systemctl} {verb} {layout.service}.service"
+            for verb in ("start", "stop", "restart", "reset-failed")
+        ),
+        f"{systemctl} start {layout.service}-migrate.service",
+        f"{systemctl} start {layout.service}-pending.service",
+        f"/usr/bin/systemd-run --collect --quiet --uid={environment.user} --service-type=exec "
+        f"--unit={layout.activation_unit} {layout.activate}",
+    ]
+    rules = "".join(f"{environment.user} ALL=(root) NOPASSWD: {line}\n" for line in lines)
+    return f"# Written by `fab setup`; changes here are lost.\n{rules}"
+
+
+def _identity(layout: Layout, environment: Environment) -> str:
+    state = layout.state
+    private = state / "tmp"
+    return f"""\
+User={environment.service_user}
+Group={environment.service_user}
+EnvironmentFile={layout.env_file}
+Environment=LANG=C.UTF-8 HOME={state} RELEASE_DISTRIBUTION=none RELEASE_TMP={private}
+Environment=ERL_CRASH_DUMP={state}/erl_crash.dump
+StateDirectory={state.name}
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectSystem=full
+ProtectHome=yes"""

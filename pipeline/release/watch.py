@@ -1,0 +1,124 @@
+"""Watching one host's activation from here: a thread that reads, a state that others ask."""
+
+import threading
+from dataclasses import dataclass, field, replace
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from pipeline.errors import Locked, Problem, Unreachable
+from pipeline.release import activation as activations
+from pipeline.release import health
+from pipeline.release.activation import TERMINAL, Activation
+from pipeline.release.fleet import Fleet, Member
+from pipeline.release.health import Look
+from pipeline.remote import connection as connections
+from pipeline.remote import execute
+
+_TAKEN = 75
+_KEPT_LOOKS = 2000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known of the activation; phases come with the host's time in 1/100 s."""
+
+    phases: tuple[tuple[str, int], ...] = ()
+    looks: tuple[Look, ...] = ()
+    before: str = ""
+    error: Problem | None = None
+
+    @property
+    def phase(self) -> str:
+        """The newest phase, empty before the first."""
+        return self.phases[-1][0] if self.phases else ""
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will come: a terminal phase, or an error of ours."""
+        return self.phase in TERMINAL or self.error is not None
+
+    def at(self, phase: str) -> int | None:
+        """Return when `phase` began, or None."""
+        return next((at for name, at in self.phases if name == phase), None)
+
+    def with_line(self, line: str) -> "Progress":
+        """Return the progress after one more line of the watch script."""
+        word, _, rest = line.partition("\t")
+        if word == "phase" and "\t" in rest:
+            name, at = rest.split("\t", 1)
+            if at.isdigit() and (name, int(at)) not in self.phases:
+                return replace(self, phases=(*self.phases, (name, int(at))))
+        elif word == "before":
+            return replace(self, before=rest)
+        elif word == "seen":
+            return replace(self, looks=(*self.looks, health.parse(line))[-_KEPT_LOOKS:])
+        return self
+
+
+@dataclass
+class Watch:
+    """Starts the activation on one host and follows it in a thread until it ends."""
+
+    fleet: Fleet
+    member: Member
+    activation: Activation
+    _progress: Progress = field(default_factory=Progress)
+    _thread: threading.Thread | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """The newest state; frozen, so it may be read from any thread."""
+        return self._progress
+
+    def start(self) -> None:
+        """Launch the activation on the host and begin to watch it."""
+        self._thread = threading.Thread(target=self._follow, name=f"watch {self.member}")
+        self._thread.start()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most `timeout` seconds; tell whether it has come."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+            return not self._thread.is_alive()
+        return True
+
+    def _follow(self) -> None:
+        try:
+            self._launch_and_read()
+        except Problem as problem:
+            self._progress = replace(self._progress, error=problem)
+
+    def _launch_and_read(self) -> None:
+        fleet, member = self.fleet, self.member
+        environment, layout = fleet.environment, fleet.layout
+        script = activations.launch(layout, environment, self.activation, len(fleet.members))
+        again = activations.watch(layout, environment, self.activation.id)
+        patience = activations.verdict_seconds(environment, len(fleet.members)) * 2
+        for attempt in Retrying(
+            stop=stop_after_delay(patience),
+            wait=wait_fixed(1),
+            retry=retry_if_exception_type(Unreachable),
+            reraise=True,
+        ):
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    # The line dropped. The server goes on by itself; look at it again.
+                    member.connection.close()
+                    connections.open_connection(member.connection, environment, member.host)
+                    script = again
+                output = execute.sh(member.connection, script, on_line=self._read, timeout=90)
+        if output.code == _TAKEN and not self._progress.phases:
+            raise Locked(
+                f"{member}: the activation could not be started: {output.err.strip()}",
+                remedy="another one is running there, or sudo does not allow it: "
+                f"`fab -H {environment.name} setup` installs the lines",
+            )
+        if not self._progress.ended:
+            raise Problem(
+                f"{member}: the activation vanished in phase {self._progress.phase or 'none'}",
+                remedy="look at `status`; the next deploy or rollback puts it right first",
+                detail=output.err,
+            )
+
+    def _read(self, line: str) -> None:
+        self._progress = self._progress.with_line(line)

@@ -1,0 +1,153 @@
+"""The artifact carries a release whole, or is refused."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import BuildFailed, UsageProblem
+from pipeline.release import artifact
+from pipeline.release.manifest import Facts
+
+FACTS = Facts(
+    app="plausible",
+    version="1.0.0",
+    commit="0123456789abcdef",
+    dirty=False,
+    branch="develop",
+    mix_env="prod",
+    built_at="2026-11-23T12:00:00Z",
+    elixir="1.14.0",
+    erts="13.1.5",
+    os="Debian GNU/Linux 12 (bookworm)",
+    arch="x86_64",
+    libc="glibc 2.36",
+)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "rel"
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/plausible").write_text("#!/bin/sh\n")
+    (root / "bin/plausible").chmod(0o755)
+    (root / "lib").mkdir()
+    (root / "lib/a b.beam").write_bytes(b"\0\1")
+    (root / "tmp").mkdir()
+    (root / "tmp/plausible.runtime.config").write_text("SECRET")
+    return root
+
+
+def test_what_is_packed_comes_out_the_same(tree: Path, tmp_path: Path):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    assert packed.path.name == "plausible-1.0.0-012345678.tar.gz"
+    assert packed.manifest.files == 2
+    into = tmp_path / "out"
+    into.mkdir()
+    artifact.unpack(artifact.read(packed.path), into)
+    assert (into / "lib/a b.beam").read_bytes() == b"\0\1"
+    assert (into / "bin/plausible").stat().st_mode & 0o777 == 0o755
+
+
+def test_computed_secrets_in_tmp_do_not_travel(tree: Path, tmp_path: Path):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    assert b"SECRET" not in gzip.decompress(packed.path.read_bytes())
+
+
+def test_the_same_tree_gives_the_same_digest(tree: Path, tmp_path: Path):
+    first = artifact.pack(tree, FACTS, tmp_path / "one").manifest.digest
+    (tree / "bin/plausible").touch()
+    assert artifact.pack(tree, FACTS, tmp_path / "two").manifest.digest == first
+
+
+def test_a_changed_file_is_named(tree: Path, tmp_path: Path):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {"./bin/plausible": b"#!/bin/evil\n"})
+    into = tmp_path / "out"
+    into.mkdir()
+    with pytest.raises(UsageProblem, match=r"manifest: bin/plausible changed"):
+        artifact.unpack(artifact.read(forged), into)
+
+
+def test_changed_sums_are_found_before_anything_is_unpacked(tree: Path, tmp_path: Path):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {"./SHA256SUMS": b"0" * 64 + b"  ./bin/plausible\n"})
+    with pytest.raises(UsageProblem, match="SHA256SUMS was changed"):
+        artifact.read(forged)
+
+
+def test_a_missing_artifact_says_how_to_build_one(tmp_path: Path):
+    with pytest.raises(UsageProblem, match="inv build"):
+        artifact.read(tmp_path / "nothing.tar.gz")
+
+
+def test_a_file_that_is_no_artifact_is_refused(tmp_path: Path):
+    path = tmp_path / "x.tar.gz"
+    path.write_text("hello")
+    with pytest.raises(UsageProblem, match="is not a release artifact"):
+        artifact.read(path)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "./a/../../evil"])
+def test_an_entry_that_would_land_outside_is_refused(tree: Path, tmp_path: Path, name: str):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {}, extra={name: b"x"})
+    into = tmp_path / "out"
+    into.mkdir()
+    with pytest.raises(UsageProblem, match="has no place in a release"):
+        artifact.unpack(artifact.read(forged), into)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_link_that_leads_outside_is_not_packed(tree: Path, tmp_path: Path):
+    (tree / "priv").symlink_to("/etc")
+    with pytest.raises(BuildFailed, match="outside itself: priv"):
+        artifact.pack(tree, FACTS, tmp_path / "dist")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(
+    names=st.sets(
+        st.text(st.characters(exclude_characters="/\0\\\n\r", codec="utf-8"), min_size=1).filter(
+            lambda name: name not in (".", "..", "tmp") and len(name.encode()) < 100
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_hostile_file_names_survive(tmp_path_factory: pytest.TempPathFactory, names: set[str]):
+    base = tmp_path_factory.mktemp("hostile")
+    root = base / "rel"
+    root.mkdir()
+    for name in names:
+        (root / f"f{name}").write_text(name)
+    packed = artifact.pack(root, FACTS, base / "dist")
+    into = base / "out"
+    into.mkdir()
+    artifact.unpack(artifact.read(packed.path), into)
+    assert {p.name for p in into.iterdir()} >= {f"f{name}" for name in names}
+
+
+def _rewrite(
+    source: Path,
+    target: Path,
+    replaced: dict[str, bytes],
+    extra: dict[str, bytes] | None = None,
+) -> None:
+    with tarfile.open(source) as old, tarfile.open(target, "w:gz") as new:
+        for member in old:
+            stream = old.extractfile(member)
+            data = replaced.get(member.name, stream.read() if stream else b"")
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+        for name, data in (extra or {}).items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))

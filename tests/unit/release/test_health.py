@@ -1,0 +1,106 @@
+"""The health gate decides from a series of looks at the service."""
+
+import json
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.release import health
+from pipeline.release.health import Decision, Expected, Look
+from pipeline.remote.inventory import Health
+
+EXPECTED = Expected(before="old", version="1.2.0", commit="abcdef123", health=Health(min_healthy=3))
+WELL = Look(
+    at=1000,
+    active="active",
+    sub="running",
+    pid=42,
+    invocation="new",
+    restarts=0,
+    code=200,
+    body="{}",
+    version="1.2.0",
+    commit="abcdef123",
+)
+
+
+def looks(*seconds: float, of: Look = WELL) -> list[Look]:
+    return [replace(of, at=1000 + round(second * 100)) for second in seconds]
+
+
+def test_unbroken_passes_for_min_healthy_seconds_keep_the_release():
+    assert health.judge(looks(0, 1, 2, 3), EXPECTED) == Decision("keep", "healthy", 1000)
+
+
+def test_one_pass_is_not_enough_even_without_min_healthy():
+    eager = replace(EXPECTED, health=Health(min_healthy=0))
+    assert health.judge(looks(0), eager).verdict == "wait"
+    assert health.judge(looks(0, 0.1), eager).verdict == "keep"
+
+
+def test_a_break_starts_the_count_again():
+    sick = replace(WELL, at=1250, code=500)
+    series = [*looks(0, 1, 2), sick, *looks(3, 4, 5)]
+    assert health.judge(series, EXPECTED).verdict == "wait"
+    assert health.judge([*series, *looks(6)], EXPECTED) == Decision("keep", "healthy", 1300)
+
+
+def test_the_old_process_answering_is_no_pass():
+    series = looks(0, 1, 2, 3, 4, of=replace(WELL, invocation="old"))
+    decision = health.judge(series, EXPECTED)
+    assert decision.verdict == "wait"
+    assert "old process" in decision.reason
+
+
+def test_another_version_fails_at_once():
+    decision = health.judge([replace(WELL, version="1.1.9")], EXPECTED)
+    assert decision.verdict == "fail"
+    assert "version 1.1.9, but this release is 1.2.0" in decision.reason
+
+
+def test_a_service_that_does_not_tell_its_version_is_judged_by_its_process():
+    series = looks(0, 1, 2, 3, of=replace(WELL, version="", commit=""))
+    assert health.judge(series, EXPECTED).verdict == "keep"
+
+
+def test_a_service_that_ends_with_status_0_fails_at_once():
+    # Plausible's enterprise build without a licence does that.
+    for sub, active in (("dead", "inactive"), ("auto-restart", "activating")):
+        assert health.judge([replace(WELL, active=active, sub=sub)], EXPECTED).verdict == "fail"
+
+
+def test_failed_and_restarted_services_fail_at_once():
+    assert health.judge([replace(WELL, active="failed")], EXPECTED).verdict == "fail"
+    assert health.judge([replace(WELL, restarts=1)], EXPECTED).verdict == "fail"
+
+
+def test_a_second_invocation_while_watched_fails():
+    series = [*looks(0, 1), *looks(2, of=replace(WELL, invocation="third"))]
+    assert health.judge(series, EXPECTED).verdict == "fail"
+
+
+@given(st.lists(st.sampled_from([200, 500, 503, 0]), min_size=1, max_size=30))
+def test_a_release_is_kept_only_after_three_seconds_of_passes(codes: list[int]):
+    series = [replace(WELL, at=1000 + 50 * i, code=code) for i, code in enumerate(codes)]
+    tail = 0
+    for code in reversed(codes):
+        if code != 200:
+            break
+        tail += 1
+    kept = health.judge(series, EXPECTED).verdict == "keep"
+    assert kept == (tail >= 7)
+
+
+def test_a_line_of_the_watch_script_is_read():
+    system = json.dumps({"build": {"version": "1.2.0", "commit": "abc"}, "geo_database": None})
+    state = "ActiveState=active SubState=running MainPID=7 InvocationID=f00 NRestarts=0 "
+    line = f'seen\t12345\t{state}\t200\t{{"postgres":"ok"}} \t{system}'
+    assert health.parse(line) == Look(
+        12345, "active", "running", 7, "f00", 0, 200, '{"postgres":"ok"}', "1.2.0", "abc"
+    )
+
+
+def test_an_answer_that_is_not_json_has_no_version():
+    look = health.parse("seen\t1\tActiveState=active\t500\t<html>\t<html>oops")
+    assert (look.version, look.commit, look.code) == ("", "", 500)

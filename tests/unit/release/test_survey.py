@@ -1,0 +1,133 @@
+"""Reading what is on a host, and what `back` means."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import UsageProblem
+from pipeline.release import survey
+from pipeline.release.survey import Entry
+
+A, B, C, D = (f"2026110{n}_000000" for n in (1, 2, 3, 4))
+
+
+def entry(kind: str, before: str, to: str, outcome: str = "kept") -> Entry:
+    return msgspec.convert(
+        {"id": "x", "kind": kind, "from": before, "to": to, "outcome": outcome}, Entry
+    )
+
+
+def lines(current: str, *history: Entry, failed: tuple[str, ...] = ()) -> list[str]:
+    return [
+        "clock\t20261123_120000",
+        "ready\tyes",
+        f"current\treleases/{current}",
+        *(f"release\t{name}" for name in (A, B, C, D)),
+        *(f"failed\t{name}" for name in failed),
+        *(f"history\t{msgspec.json.encode(e).decode()}" for e in history),
+        "unit\tLoadState=loaded",
+    ]
+
+
+def test_back_means_what_served_before_not_the_release_below():
+    # A, then B which was rolled back by itself, again A; then C bad, again A.
+    found = survey.parse(
+        lines(
+            A,
+            entry("deploy", "", A),
+            entry("deploy", A, B, "rolled-back"),
+            entry("deploy", A, C, "rolled-back"),
+            failed=(B, C),
+        )
+    )
+    assert survey.predecessor(found) == ""
+
+
+def test_back_skips_a_failed_release_between():
+    found = survey.parse(
+        lines(
+            D,
+            entry("deploy", "", A),
+            entry("deploy", A, B, "rolled-back"),
+            entry("deploy", A, D),
+            failed=(B,),
+        )
+    )
+    assert survey.predecessor(found) == A
+
+
+def test_going_back_twice_goes_two_releases_back():
+    deploys = (entry("deploy", "", A), entry("deploy", A, B), entry("deploy", B, C))
+    once = survey.parse(lines(B, *deploys, entry("rollback", C, B)))
+    assert survey.predecessor(once) == A
+
+
+def test_a_new_deploy_after_a_rollback_goes_back_to_where_the_rollback_led():
+    history = (
+        entry("deploy", "", A),
+        entry("deploy", A, B),
+        entry("rollback", B, A),
+        entry("deploy", A, D),
+    )
+    assert survey.predecessor(survey.parse(lines(D, *history))) == A
+
+
+def test_a_release_that_was_cleaned_away_is_not_gone_back_to():
+    gone = "20250101_000000"
+    found = survey.parse(lines(B, entry("deploy", gone, B)))
+    assert survey.predecessor(found) == ""
+
+
+def test_a_line_cut_off_by_a_power_cut_is_passed_over():
+    whole = entry("deploy", "", A)
+    found = survey.parse([*lines(A, whole), 'history\t{"id":"y","kind":"dep'])
+    assert [e.to for e in found.history] == [A]
+
+
+def test_current_that_is_a_directory_is_refused():
+    found = survey.parse(["ready\tyes", "problem\t/x/current is not a link"])
+    with pytest.raises(UsageProblem, match="is not a link"):
+        survey.require_ready(found, "web1", "staging")
+
+
+def test_current_that_leads_elsewhere_is_refused():
+    found = survey.parse(["ready\tyes", "unit\tLoadState=loaded", "current\t/opt/app"])
+    assert found.current == ""
+    with pytest.raises(UsageProblem, match="/opt/app"):
+        survey.require_ready(found, "web1", "staging")
+
+
+def test_a_host_without_setup_says_what_to_run():
+    with pytest.raises(UsageProblem, match="fab -H staging setup"):
+        survey.require_ready(survey.parse([]), "web1", "staging")
+
+
+@pytest.mark.parametrize(
+    ("phase", "activating", "expected"),
+    [
+        ("migrating", False, True),
+        ("migrating", True, False),
+        ("kept", False, False),
+        ("rolled-back", False, False),
+        ("", False, False),
+    ],
+)
+def test_an_activation_without_an_end_is_left_open(phase: str, activating: bool, expected: bool):
+    text = [f"phase\t{phase}"] + (["activating\tyes"] if activating else [])
+    assert survey.left_open(survey.parse(text)) is expected
+
+
+@given(st.lists(st.text()))
+def test_any_output_can_be_read(text: list[str]):
+    found = survey.parse(text)
+    assert isinstance(found.releases, tuple)
+
+
+def test_history_keeps_what_the_server_wrote():
+    record = {"id": "i", "kind": "deploy", "to": B, "from": A, "outcome": "kept", "downtime": 1.25}
+    found = survey.parse([f"history\t{json.dumps(record)}"])
+    assert found.history[0].before == A
+    assert found.history[0].downtime == 1.25
