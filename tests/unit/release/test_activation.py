@@ -80,7 +80,7 @@ def test_every_script_parses(name: str, interpreter: tuple[str, ...]):
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_is_clean_for_shellcheck(name: str):
-    # SC2016: texts that are carried, not run. SC2034: variables set in front are used by some of the scripts, not by each.
+    # SC2016: texts that are carried, not run. SC2034: not every script uses every variable.
     # SC2154/SC2317: said in the files themselves, whose directive is not the first line here.
     options = ["-s", "sh", "-e", "SC2016,SC2034,SC2154,SC2317", "-"]
     ended = subprocess.run(
