@@ -1,0 +1,8 @@
+[
+  inputs: [
+    "*.{ex,exs}",
+    ".{formatter,credo}.exs",
+    "{config,lib,test}/**/*.{ex,exs}",
+    "priv/*/*migrations/*.exs"
+  ]
+]
