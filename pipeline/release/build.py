@@ -39,7 +39,8 @@ def plan(app: Path, mix_env: str) -> list[BuildStep]:
             steps.append(BuildStep(("npm", install, "--prefix", f"./{package}"), app))
     if (app / "tracker" / "package.json").is_file():
         steps.append(BuildStep(("npm", "run", "deploy", "--prefix", "./tracker"), app))
-    steps.append(BuildStep(("mix", "compile", "--warnings-as-errors"), app))
+    # --force: with unchanged code mix does not write a changed APP_VERSION into the .app file.
+    steps.append(BuildStep(("mix", "compile", "--force", "--warnings-as-errors"), app))
     if '"assets.deploy"' in (text := (app / "mix.exs").read_text("utf-8")) or (
         "assets.deploy:" in text
     ):
@@ -64,8 +65,10 @@ def build(app: Path, environ: Mapping[str, str], *, mix_env: str, dist: Path) ->
                 f"{program} is not installed, and the build of {app} needs it",
                 remedy="install it (`inv doctor` lists the tools), or deploy a built artifact",
             )
+    commit = _git(app, "rev-parse", "HEAD")
+    variables = {"APP_COMMIT": commit, **environ, "MIX_ENV": mix_env}
     for step in steps:
-        _run(step, {**environ, "MIX_ENV": mix_env})
+        _run(step, variables)
     tree = app / "_build" / mix_env / "rel" / APP
     if not (tree / "bin" / APP).is_file():
         raise BuildFailed(f"mix release ended, but {tree}/bin/{APP} is not there")
@@ -79,7 +82,7 @@ def facts(app: Path, tree: Path, mix_env: str) -> Facts:
     return Facts(
         app=APP,
         version=version,
-        commit=_git(app, "rev-parse", "HEAD"),
+        commit=os.environ.get("APP_COMMIT") or _git(app, "rev-parse", "HEAD"),
         dirty=bool(_git(app, "status", "--porcelain", "--", ".")),
         branch=os.environ.get("GITHUB_REF_NAME") or _git(app, "rev-parse", "--abbrev-ref", "HEAD"),
         mix_env=mix_env,

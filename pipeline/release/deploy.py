@@ -17,7 +17,7 @@ from pipeline.release import survey as surveys
 from pipeline.release.activation import Activation, Migrate
 from pipeline.release.artifact import Artifact
 from pipeline.release.fleet import Fleet, Member
-from pipeline.release.steps import Steps, megabytes
+from pipeline.release.steps import Steps, count, megabytes
 from pipeline.release.survey import Survey
 from pipeline.remote import execute, transfer
 from pipeline.remote.inventory import Target
@@ -277,7 +277,7 @@ def timestamp() -> str:
 
 
 def _pending_note(pending: list[str]) -> str:
-    return f"{len(pending)} migrations pending" if pending else "no migrations pending"
+    return f"{count(len(pending), 'migration')} pending"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The hosts of one command: connected together, surveyed together, locked together."""
 
+import getpass
 import json
 import os
 import socket
@@ -131,8 +132,7 @@ def operator() -> str:
     actor = os.environ.get("GITHUB_ACTOR")
     if actor:
         return f"{actor} (CI run {os.environ.get('GITHUB_RUN_ID', '?')})"
-    user = os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def _holder(command: str) -> str:

@@ -56,7 +56,8 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
     except KeyboardInterrupt:
         reason = "interrupted by the operator"
     if not reason and len(started) < len(watches):
-        reason = "the first host did not get as far as the others' start"
+        reason = f"{watches[0].member}: {_phase_reason(watches[0])}"
+        _mark_failed(watches[1:])
     _decide(started, reason)
     for watch in started:
         watch.join(_END_SECONDS + fleet.environment.health.deadline)
@@ -153,6 +154,17 @@ def _decide(watches: list[Watch], reason: str) -> None:
                 execute.sh(member.connection, script, timeout=30)
 
     each(tell, watches)
+
+
+def _mark_failed(watches: list[Watch]) -> None:
+    """Mark the release as failed where its activation was never started."""
+
+    def mark(watch: Watch) -> None:
+        script = shell.render("mark", BASE=str(watch.fleet.layout.base), TO=watch.activation.to)
+        if watch.activation.kind == "deploy":
+            execute.sh(watch.member.connection, script, timeout=30)
+
+    each(mark, watches)
 
 
 def _downtime(watch: Watch) -> float | None:

@@ -13,7 +13,7 @@ from pipeline.errors import UsageProblem
 from pipeline.release.deploy import Summary
 from pipeline.release.inspect import Listed, Serving
 from pipeline.release.setup import Prepared
-from pipeline.release.steps import Steps, megabytes
+from pipeline.release.steps import Steps, count, megabytes
 from pipeline.release.survey import Entry
 
 FORMATS = ("text", "json")
@@ -42,7 +42,7 @@ def summary(result: Summary) -> None:
         parts.append(f"downtime {max(downtimes):.2f} s")
     if result.kind == "deploy":
         parts.append(f"{megabytes(result.bytes_sent)} sent")
-        parts.append(f"{len(result.migrations)} migrations run")
+        parts.append(f"{count(len(result.migrations), 'migration')} run")
     word = "deployed" if result.kind == "deploy" else "rolled back"
     where = f" · {result.url}" if result.url else ""
     text = f"{word} to {result.environment}: {', '.join(parts)}{where}"

@@ -60,3 +60,8 @@ def megabytes(count: int) -> str:
     if count < 1_000_000:
         return f"{count / 1000:.1f} kB"
     return f"{count / 1_000_000:.1f} MB"
+
+
+def count(number: int, noun: str) -> str:
+    """Return "no migrations", "1 migration", "2 migrations"."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

@@ -51,7 +51,12 @@ class Progress:
         elif word == "before":
             return replace(self, before=rest)
         elif word == "seen":
-            return replace(self, looks=(*self.looks, health.parse(line))[-_KEPT_LOOKS:])
+            try:
+                look = health.parse(line)
+            except ValueError:
+                # Half a line, of a connection that broke; the next look comes in 0.1 s.
+                return self
+            return replace(self, looks=(*self.looks, look)[-_KEPT_LOOKS:])
         return self
 
 

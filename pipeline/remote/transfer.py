@@ -79,7 +79,7 @@ def upload_tree(
         f"{tree}/",
         f"{target}/",
         delete=True,
-        rsync_opts=f"--links --checksum --no-times --stats --timeout=60 {link}",
+        rsync_opts=f"--links --checksum --no-times --stats --no-human-readable --timeout=60 {link}",
         ssh_opts=options.text,
     )
     if result is None or result.failed:

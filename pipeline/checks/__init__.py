@@ -1,0 +1,1 @@
+"""The check table, the scheduler, the verdicts and their reports."""

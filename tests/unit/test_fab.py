@@ -1,0 +1,104 @@
+"""`fab` as its user runs it: mistakes end in exit 2 and one line, before anything is touched."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import settings
+
+FAB = Path(sys.executable).with_name("fab")
+TASKS = ("deploy", "rollback", "releases", "status", "history", "setup")
+
+
+def fab(*words: str, hosts: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "QUSTO_HOSTS": str(hosts)}
+    return subprocess.run(
+        [str(FAB), *words],
+        cwd=settings.PROJECT,
+        env={**environ, **variables},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Path:
+    path = tmp_path / "hosts.toml"
+    path.write_text('[staging]\nhosts = ["${STAGING_DEPLOY_HOST}"]\n')
+    return path
+
+
+def test_every_task_of_the_list_has_help(hosts: Path):
+    listed = fab("--list", "--list-format=flat", hosts=hosts).stdout
+    for name in TASKS:
+        assert name in listed
+        assert "Usage: fab" in fab("--help", name, hosts=hosts).stdout
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_task_runs_without_a_host_not_even_locally(hosts: Path, name: str):
+    ended = fab(name, hosts=hosts)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: no target; use -H NAME with one of: staging")
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-H", "nowhere", "deploy"), "-H nowhere: no such environment"),
+        (("-H", "staging", "deploy"), "`hosts` needs ${STAGING_DEPLOY_HOST}, which is not set"),
+        (("-H", "staging,production", "status"), "one environment"),
+    ],
+)
+def test_a_wrong_name_is_one_line(hosts: Path, words: tuple[str, ...], said: str):
+    ended = fab(*words, hosts=hosts)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_malformed_file_is_one_line(hosts: Path):
+    hosts.write_text("[staging\n")
+    ended = fab("-H", "staging", "status", hosts=hosts)
+    assert ended.returncode == 2
+    assert "is not valid TOML" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_missing_artifact_is_refused_before_connecting(hosts: Path):
+    words = ("-H", "staging", "deploy", "--artifact", "/nonexistent.tar.gz")
+    # A host that nothing answers for: a connection attempt would end in exit 13.
+    ended = fab(*words, hosts=hosts, STAGING_DEPLOY_HOST="127.0.0.1:1")
+    assert ended.returncode == 2
+    assert "/nonexistent.tar.gz does not exist" in ended.stderr
+
+
+def test_no_mix_exs_is_refused_before_connecting(hosts: Path):
+    ended = fab("-H", "staging", "deploy", hosts=hosts, STAGING_DEPLOY_HOST="127.0.0.1:1")
+    assert ended.returncode == 2
+    assert "no mix.exs" in ended.stderr
+
+
+def test_a_name_that_is_no_release_is_refused_before_connecting(hosts: Path):
+    words = ("-H", "staging", "rollback", "--to=../../etc")
+    ended = fab(*words, hosts=hosts, STAGING_DEPLOY_HOST="127.0.0.1:1")
+    assert ended.returncode == 2
+    assert "--to=../../etc is not the name of a release" in ended.stderr
+
+
+def test_a_host_that_does_not_answer_is_exit_13(hosts: Path):
+    ended = fab("-H", "staging", "status", hosts=hosts, STAGING_DEPLOY_HOST="127.0.0.1:1")
+    assert ended.returncode == 13
+    assert "staging host 127.0.0.1:1: no connection" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_production_is_not_touched_without_a_confirmation(hosts: Path):
+    hosts.write_text('[production]\nhosts = ["127.0.0.1:1"]\n')
+    ended = fab("-H", "production", "rollback", hosts=hosts)
+    assert ended.returncode == 2
+    assert "asks for confirmation" in ended.stderr
