@@ -1,0 +1,39 @@
+# Each target sets up what it needs, also as the first command in a fresh clone.
+# bootstrap/ holds the set-up; JOBS is the number of tests at a time.
+JOBS ?= 2
+# The scripts for servers are checked by the tests once more, as they are assembled.
+SHELL_FILES = bootstrap/*.sh .ci/run examples/qusto/rel/overlays/*.sh \
+  pipeline/release/scripts/*.sh pipeline/sandbox/standins/*.sh pipeline/sandbox/*/plausible.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+setup: ## .venv with everything for working on this project
+	@bootstrap/venv.sh dev
+
+demo: ## a throw-away host: deploys, an automatic and a manual rollback
+	@bootstrap/venv.sh run
+	@.venv/bin/inv demo
+
+test: ## all tests; as root on Debian also on real systemd hosts
+	@bootstrap/packages.sh
+	@bootstrap/venv.sh dev
+	@bootstrap/npm.sh
+	@.venv/bin/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+lint: ## ruff, mypy, shellcheck
+	@bootstrap/venv.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	bootstrap/shellcheck.sh $(SHELL_FILES)
+
+lock: setup ## compile requirements/ anew (UPGRADE=--upgrade for newer versions)
+	@bootstrap/lock.sh $(UPGRADE)
+
+clean: ## remove what the targets made here; caches outside the checkout stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf examples/qusto/_build examples/qusto/*/node_modules

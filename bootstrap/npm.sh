@@ -1,0 +1,15 @@
+#!/bin/sh
+# npm.sh: install the node packages of the sample app as its lock files say, where they are not.
+set -eu
+cd -- "$(dirname -- "$0")/../examples/qusto"
+if ! command -v npm >/dev/null; then
+  echo "npm is not installed here; the tests of assets and tracker will be skipped."
+  exit 0
+fi
+for package in assets tracker; do
+  # npm writes this file last.
+  done=$package/node_modules/.package-lock.json
+  if [ -e "$done" ] && [ -z "$(find "$package/package-lock.json" -newer "$done")" ]; then continue; fi
+  echo "Installing the node packages of examples/qusto/$package"
+  npm ci --prefix "$package" --no-audit --no-fund --loglevel=error
+done

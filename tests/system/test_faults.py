@@ -1,0 +1,138 @@
+"""What is broken for real: the client killed, the power cut, two deploys at once, false hosts."""
+
+import signal
+import time
+
+import pytest
+
+from tests.system.artifacts import Builder
+from tests.system.keys import make_keys
+from tests.system.site import Site, assert_serves, current, journal_id, seen, settled
+
+
+@pytest.mark.parametrize("phase", ["stopping", "migrating", "waiting"])
+def test_a_client_killed_in_the_outage_is_not_needed(serving: Site, build: Builder, phase: str):
+    host = serving.hosts[0]
+    before = current(host)
+    artifact = build("2.0.0", "slow_stop,slow_migration,health", extra_migrations=1)
+    earlier = journal_id(host)
+    client = serving.start("deploy", f"--artifact={artifact}")
+    seen(host, phase, earlier)
+    client.send_signal(signal.SIGKILL)
+    client.communicate()
+    assert_serves(host, before, "1.0.0")
+    entry = serving.history()[-1]
+    assert (entry["outcome"], entry["reason"]) == (
+        "rolled-back",
+        "no verdict came before the deadline",
+    )
+    serving.deploy(build("1.1.0"))
+
+
+def test_a_client_killed_before_the_outage_leaves_the_lock_free(serving: Site, build: Builder):
+    host = serving.hosts[0]
+    before = current(host)
+    client = serving.start("deploy", f"--artifact={build('1.1.0')}")
+    time.sleep(1.0)
+    client.send_signal(signal.SIGKILL)
+    client.communicate()
+    settled(host)
+    assert_serves(host, current(host), "1.0.0" if current(host) == before else "1.1.0")
+    serving.deploy(build("1.2.0"))
+
+
+def test_interrupting_the_client_rolls_back_at_once(serving: Site, build: Builder):
+    host = serving.hosts[0]
+    before = current(host)
+    earlier = journal_id(host)
+    client = serving.start("deploy", f"--artifact={build('2.0.0', 'health')}")
+    seen(host, "waiting", earlier)
+    client.send_signal(signal.SIGINT)
+    _, err = client.communicate(timeout=60)
+    assert client.returncode == 10, err
+    assert "interrupted by the operator" in err
+    assert_serves(host, before, "1.0.0")
+
+
+@pytest.mark.parametrize("phase", ["migrating", "waiting"])
+def test_a_power_cut_in_the_outage_ends_with_the_release_before(
+    serving: Site, build: Builder, phase: str
+):
+    host = serving.hosts[0]
+    before = current(host)
+    artifact = build("2.0.0", "slow_migration,health", extra_migrations=1)
+    earlier = journal_id(host)
+    client = serving.start("deploy", f"--artifact={artifact}")
+    seen(host, phase, earlier)
+    host.run("sync")
+    host.power_cut()
+    client.send_signal(signal.SIGKILL)
+    client.communicate()
+    host.boot()
+    assert_serves(host, before, "1.0.0")
+    assert serving.history()[-1]["reason"] == "the host rebooted during the activation"
+    serving.deploy(build("1.1.0"))
+
+
+def test_the_second_of_two_deploys_is_refused(serving: Site, build: Builder):
+    host = serving.hosts[0]
+    earlier = journal_id(host)
+    first = serving.start("deploy", f"--artifact={build('1.1.0')}")
+    seen(host, "stopping", earlier)
+    ended = serving.fab("deploy", f"--artifact={build('1.2.0')}")
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert ended.code == 12, ended.text
+    assert "staging is locked by" in ended.err
+    assert "running `deploy`" in ended.err
+    assert_serves(host, current(host), "1.1.0")
+
+
+def test_an_unknown_host_key_is_refused_and_shown(serving: Site, build: Builder):
+    serving.write(host_key="")
+    ended = serving.fab("status", HOME="/nonexistent")
+    assert ended.code == 13, ended.text
+    assert "its host key is not known" in ended.err
+    assert serving.hosts[0].host_key in ended.err
+
+
+def test_a_changed_host_key_is_refused(serving: Site, build: Builder, tmp_path):
+    other = make_keys(tmp_path / "other").public.rsplit(" ", 1)[0]
+    serving.write(host_key=f'"{other}"')
+    ended = serving.fab("deploy", f"--artifact={build('1.1.0')}")
+    assert ended.code == 13, ended.text
+    assert "its host key has CHANGED" in ended.err
+    assert len(serving.hosts[0].run("ls /var/www/qusto/staging/.deploy/incoming").stdout) == 0
+
+
+def test_a_key_that_the_host_does_not_know_is_refused(serving: Site, tmp_path):
+    stranger = make_keys(tmp_path / "stranger")
+    serving.write(key_file=f'"{stranger.private}"')
+    ended = serving.fab("status")
+    assert ended.code == 13, ended.text
+    assert "the server refused the key" in ended.err
+
+
+def test_a_host_that_was_not_set_up_says_what_to_run(sites, build: Builder):
+    site = sites(1)
+    site.write(user='"root"')
+    ended = site.fab("deploy", f"--artifact={build('1.0.0')}")
+    assert ended.code == 2, ended.text
+    assert "fab -H staging setup" in ended.err
+
+
+def test_sudo_allows_the_deploy_user_nothing_else(serving: Site):
+    host = serving.hosts[0]
+    allowed = "/usr/bin/systemctl restart qusto-staging.service"
+    others = [
+        "/bin/sh",
+        "/usr/bin/systemctl restart ssh.service",
+        "/usr/bin/systemctl stop qusto-staging.service ssh.service",
+        "/usr/bin/systemd-run --uid=root /bin/sh -c id",
+        "/usr/bin/systemd-run --collect --quiet --uid=deploy --service-type=exec "
+        "--unit=other /var/www/qusto/staging/.deploy/activate",
+    ]
+    deploy = "setpriv --reuid=deploy --regid=deploy --init-groups sudo -n"
+    assert host.run(f"{deploy} {allowed}").returncode == 0
+    for line in others:
+        assert host.run(f"{deploy} {line}", check=False).returncode != 0, line
