@@ -10,6 +10,9 @@ from typing import ParamSpec, TypeVar
 
 from invoke.exceptions import Exit
 
+_INTERRUPTED = 130
+"""What a shell reports for a program that Ctrl-C ended."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -103,5 +106,7 @@ def speaking(body: Callable[P, R]) -> Callable[P, R]:
             return body(*args, **kwargs)
         except Problem as problem:
             raise Exit(f"error: {problem}", code=int(problem.code)) from None
+        except KeyboardInterrupt:
+            raise Exit("interrupted", code=_INTERRUPTED) from None
 
     return wrapper

@@ -48,7 +48,7 @@ def plan(app: Path, mix_env: str) -> list[BuildStep]:
     if (app / "lib/mix/tasks/download_country_database.ex").is_file():
         # Boot waits for this file, and git does not hold it (research/qusto-detail.md 0.2).
         steps.append(BuildStep(("mix", "download_country_database"), app))
-    steps.append(BuildStep(("mix", "release", APP, "--overwrite"), app))
+    steps.append(BuildStep(("mix", "release", APP, "--overwrite", "--quiet"), app))
     return steps
 
 
@@ -72,17 +72,18 @@ def build(app: Path, environ: Mapping[str, str], *, mix_env: str, dist: Path) ->
     tree = app / "_build" / mix_env / "rel" / APP
     if not (tree / "bin" / APP).is_file():
         raise BuildFailed(f"mix release ended, but {tree}/bin/{APP} is not there")
-    return artifact.pack(tree, facts(app, tree, mix_env), dist)
+    built = facts(app, tree, mix_env, commit=variables["APP_COMMIT"])
+    return artifact.pack(tree, built, dist)
 
 
-def facts(app: Path, tree: Path, mix_env: str) -> Facts:
+def facts(app: Path, tree: Path, mix_env: str, *, commit: str) -> Facts:
     """Return what is known of the release in `tree`, built from `app` on this machine."""
     erts, _, version = (tree / "releases/start_erl.data").read_text().strip().partition(" ")
     elixir = sorted(path.name.removeprefix("elixir-") for path in tree.glob("lib/elixir-*"))
     return Facts(
         app=APP,
         version=version,
-        commit=os.environ.get("APP_COMMIT") or _git(app, "rev-parse", "HEAD"),
+        commit=commit,
         dirty=bool(_git(app, "status", "--porcelain", "--", ".")),
         branch=os.environ.get("GITHUB_REF_NAME") or _git(app, "rev-parse", "--abbrev-ref", "HEAD"),
         mix_env=mix_env,

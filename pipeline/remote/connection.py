@@ -24,6 +24,8 @@ _KEEPALIVE = 15
 """Seconds between SSH keepalives, so that a dead line is noticed."""
 
 _ATTEMPTS = 3
+_SSH_PORT = 22
+_PIN_WORDS = 2
 
 
 class _UnknownHostKey(SSHException):
@@ -122,9 +124,30 @@ def explain(error: BaseException, environment: Environment, host: Host) -> Excep
 
 
 def known_hosts_lines(environment: Environment, host: Host) -> list[str]:
-    """Return the pinned keys as lines of a known_hosts file, for rsync's ssh."""
-    name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
-    return [f"{name} {key}" for key in environment.host_keys]
+    """Return the pinned keys of `host` as lines of a known_hosts file.
+
+    A pin is "type base64", for every host of the environment, or "HOST type base64" for one.
+    Raises UsageProblem for anything else, and for a fleet whose pins do not name their hosts.
+    """
+    name = host.address if host.port == _SSH_PORT else f"[{host.address}]:{host.port}"
+    where = f"hosts.toml [{environment.name}]: `host_key`"
+    lines = []
+    for pin in environment.host_keys:
+        words = pin.split()
+        names = words[0].split(",") if len(words) > _PIN_WORDS else [name]
+        if {name, str(host), host.address} & set(names):
+            lines.append(" ".join([name, *words[-_PIN_WORDS:]]))
+    if environment.host_keys and not lines:
+        raise UsageProblem(
+            f"{where} pins no key for {host}", remedy=f'add "{host} ssh-ed25519 AAAA…"'
+        )
+    kinds = [line.split()[1] for line in lines]
+    if len(set(kinds)) != len(kinds):
+        raise UsageProblem(
+            f"{where} holds several {kinds[0]} keys for {host}",
+            remedy='name the host in front of each: "web1 ssh-ed25519 AAAA…"',
+        )
+    return lines
 
 
 def _credentials(environment: Environment) -> dict[str, Any]:

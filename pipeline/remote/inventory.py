@@ -59,9 +59,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def host_keys(self) -> list[str]:
-        """The pinned public keys, "type base64" each; empty means known_hosts."""
-        lines = [self.host_key] if isinstance(self.host_key, str) else self.host_key
-        return [line.strip() for line in lines if line.strip()]
+        """The pinned public keys, "[HOST] type base64" each; empty means known_hosts."""
+        texts = [self.host_key] if isinstance(self.host_key, str) else self.host_key
+        return [line.strip() for text in texts for line in text.splitlines() if line.strip()]
 
     def __repr__(self) -> str:
         """Return only the name: the repr of a struct would show the key."""

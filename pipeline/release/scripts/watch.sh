@@ -14,8 +14,10 @@ while :; do
     sed -n "$((shown + 1)),${total}p" journal
     shown=$total
   fi
+  # Only of the lines that were passed on: more may have come since they were counted.
   last=
-  [ "$total" = 0 ] || last=$(sed -n 's/^phase\t\([a-z-]*\)\t.*/\1/p' journal | tail -n 1)
+  [ "$total" = 0 ] ||
+    last=$(head -n "$total" journal | sed -n 's/^phase\t\([a-z-]*\)\t.*/\1/p' | tail -n 1)
   case "$last" in
     kept | rolled-back | rollback-failed) exit 0 ;;
     waiting)

@@ -22,7 +22,7 @@ def test_a_plain_application_is_compiled_and_released(app: Path):
     assert commands(app) == [
         "mix deps.get --only prod",
         "mix compile --force --warnings-as-errors",
-        "mix release plausible --overwrite",
+        "mix release plausible --overwrite --quiet",
     ]
 
 
@@ -42,7 +42,7 @@ def test_tracker_and_assets_come_before_the_release(app: Path):
         "mix compile --force --warnings-as-errors",
         "mix assets.deploy",
         "mix download_country_database",
-        "mix release plausible --overwrite",
+        "mix release plausible --overwrite --quiet",
     ]
 
 

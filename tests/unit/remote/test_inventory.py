@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageProblem
-from pipeline.remote import inventory
+from pipeline.remote import connection, inventory
 from pipeline.remote.inventory import Host
 
 STAGING = """
@@ -135,3 +135,31 @@ def test_the_key_never_shows_in_a_representation(write):
     path = write('[staging]\nhosts = ["a"]\nkey = "${KEY}"')
     target = inventory.resolve(["staging"], path, {"KEY": "very-secret-key"})
     assert "very-secret-key" not in repr(target)
+
+
+def pins(write, host_key: str, host: str) -> list[str]:
+    path = write(f'[staging]\nhosts = ["a", "b:2222"]\nhost_key = {host_key}')
+    target = inventory.resolve(["staging"], path, {})
+    chosen = next(found for found in target.hosts if found.address == host)
+    return connection.known_hosts_lines(target.environment, chosen)
+
+
+def test_a_pin_without_a_name_is_for_every_host(write):
+    assert pins(write, '"ssh-ed25519 AAAA"', "a") == ["a ssh-ed25519 AAAA"]
+    assert pins(write, '"ssh-ed25519 AAAA"', "b") == ["[b]:2222 ssh-ed25519 AAAA"]
+
+
+def test_pins_of_a_fleet_name_their_hosts(write):
+    both = '["a ssh-ed25519 AAAA", "b:2222 ssh-ed25519 BBBB"]'
+    assert pins(write, both, "a") == ["a ssh-ed25519 AAAA"]
+    assert pins(write, both, "b") == ["[b]:2222 ssh-ed25519 BBBB"]
+
+
+def test_two_keys_of_one_kind_for_one_host_are_refused(write):
+    with pytest.raises(UsageProblem, match="name the host in front of each"):
+        pins(write, '["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"]', "a")
+
+
+def test_a_host_that_no_pin_names_is_refused(write):
+    with pytest.raises(UsageProblem, match="pins no key for b:2222"):
+        pins(write, '"a ssh-ed25519 AAAA"', "b")

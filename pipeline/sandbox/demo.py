@@ -1,0 +1,147 @@
+"""`inv demo`: the whole life of a release on a throw-away host, told by the real commands."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.errors import ExitCode, Problem, UsageProblem
+from pipeline.sandbox import miniature
+from pipeline.sandbox.host import NAME, Sandbox
+
+ELIXIR_COMMIT = "e11c51" * 6 + "beef"
+Builder = Callable[[str, str], Path]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the acts of the demo share."""
+
+    sandbox: Sandbox
+    project: Path
+    console: Console
+
+    def tell(self, text: str) -> None:
+        """Say what comes next."""
+        self.console.print(f"\n[bold cyan]{escape(text)}[/]", highlight=False)
+
+    def command(self, *words: str, expect: int = 0, **variables: str) -> None:
+        """Show a command line and run it; Problem if it does not exit with `expect`."""
+        self.console.print(f"[bold]$ {escape(' '.join(words))}[/]", highlight=False, soft_wrap=True)
+        sys.stdout.flush()
+        program = Path(sys.executable).with_name(words[0])
+        environ = {**os.environ, **self.sandbox.environ(), **variables}
+        ended = subprocess.run(
+            [str(program), *words[1:]], cwd=self.project, env=environ, check=False
+        )
+        if ended.returncode != expect:
+            raise Problem(
+                f"the demo went wrong: `{' '.join(words)}` exited {ended.returncode}, "
+                f"but {expect} was expected"
+            )
+        if expect:
+            self.console.print(f"[dim](exit {expect}, as it should be)[/]", highlight=False)
+
+    def serving(self) -> str:
+        """Return the version that answers now, "" if nothing does."""
+        url = f"http://127.0.0.1:{self.sandbox.http}/api/system"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return str(json.load(answer)["build"]["version"])
+        except urllib.error.URLError:
+            return ""
+
+    def expect(self, version: str) -> None:
+        """Ask the service itself what serves; Problem if it is not `version`."""
+        found = self.serving()
+        if found != version:
+            raise Problem(f"the demo went wrong: {found or 'nothing'} serves, not {version}")
+        self.console.print(f"[green]GET /api/system: version {version} serves[/]", highlight=False)
+
+
+def run(project: Path) -> int:
+    """Play the demo from the checkout `project`; return the exit code.
+
+    Raises UsageProblem where it cannot run at all, Problem when anything differs from the story.
+    """
+    if not Path("/proc/uptime").exists():
+        raise UsageProblem("the sandbox host needs Linux: the server's scripts read /proc/uptime")
+    if missing := [name for name in ("flock", "sha256sum") if shutil.which(name) is None]:
+        raise UsageProblem(
+            f"{', '.join(missing)} not found", remedy="install util-linux, coreutils"
+        )
+    console = Console()
+    console.print(
+        "A sandbox: an SSH server on 127.0.0.1 whose commands run here, below one temporary "
+        "directory.\nStand-ins take the place of sudo, systemctl, systemd-run, journalctl, "
+        "useradd, usermod, getent,\nvisudo and chown. SSH, rsync, the scripts, the processes and "
+        "the health checks are real.",
+        highlight=False,
+    )
+    with Sandbox() as sandbox:
+        stage = Stage(sandbox, project, console)
+        _play(stage, _builder(stage))
+    console.print("\nThe sandbox is gone, and nothing of it is left.", highlight=False)
+    return int(ExitCode.DONE)
+
+
+def _play(stage: Stage, build: Builder) -> None:
+    host = ("-H", NAME)
+    directory = stage.sandbox.directory
+    stage.tell("The host is made ready: users, directories, units, sudo lines, environment.")
+    stage.command("fab", *host, "setup", f"--env-file={directory}/sandbox.env")
+    stage.tell("Version 1.0.0 is deployed.")
+    stage.command("fab", *host, "deploy", f"--artifact={build('1.0.0', '')}")
+    stage.expect("1.0.0")
+    first = next((directory / f"host/var/www/qusto/{NAME}/releases").iterdir()).name
+    stage.tell("Version 2.0.0 starts, but never becomes healthy: it is rolled back by itself.")
+    bad = build("2.0.0", "health")
+    stage.command("fab", *host, "deploy", f"--artifact={bad}", expect=int(ExitCode.ROLLED_BACK))
+    stage.expect("1.0.0")
+    stage.tell("Version 3.0.0 is good.")
+    stage.command("fab", *host, "deploy", f"--artifact={build('3.0.0', '')}")
+    stage.expect("3.0.0")
+    stage.tell("Someone wants the first release back.")
+    stage.command("fab", *host, "rollback", f"--to={first}")
+    stage.expect("1.0.0")
+    stage.tell("What is there, what happened, what serves:")
+    stage.command("fab", *host, "releases")
+    stage.command("fab", *host, "history")
+    stage.command("fab", *host, "status")
+
+
+def _builder(stage: Stage) -> Builder:
+    """Return what makes artifacts: mix on the sample app, or the miniature release."""
+    dist = stage.sandbox.directory / "dist"
+    if shutil.which("mix") is None:
+        stage.tell("Elixir is not installed here: a miniature release stands in for the app.")
+        return lambda version, faults: miniature.build(version, faults=faults, into=dist).path
+    app = stage.sandbox.directory / "app"
+    # Without the npm packages, whose installation would take longer than the rest together.
+    left_out = shutil.ignore_patterns("_build", "deps", "node_modules", "assets", "tracker")
+    shutil.copytree(stage.project / "examples/qusto", app, ignore=left_out)
+    stage.tell("The sample app is checked.")
+    stage.command("inv", "check", f"--app={app}", "--only=compile,format,unused-deps,test")
+
+    def build(version: str, faults: str) -> Path:
+        stage.command(
+            "inv",
+            "build",
+            f"--app={app}",
+            f"--dist={dist}",
+            APP_VERSION=version,
+            APP_COMMIT=ELIXIR_COMMIT,
+            QUSTO_BREAK=faults,
+        )
+        return next(dist.glob(f"plausible-{version}-*.tar.gz"))
+
+    return build
