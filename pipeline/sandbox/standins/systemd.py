@@ -33,6 +33,9 @@ STOP_SECONDS = 60
 
 
 def main() -> int:
+    # systemd starts its children with default signals; ours would inherit what the caller ignores.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     name = os.path.basename(sys.argv[0])
     words = sys.argv[1:]
     if name == "systemd-run":
