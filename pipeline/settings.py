@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from dotenv import dotenv_values
@@ -16,8 +17,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[tool.qusto] of pyproject.toml; docs/settings.md explains each key."""
 
-    partitions: int = 6
+    partitions: Annotated[int, msgspec.Meta(ge=1)] = 6
     base: str = "origin/main"
+    jobs: Annotated[int, msgspec.Meta(ge=0)] = 0
+    skip: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
+    timeouts: dict[str, Annotated[float, msgspec.Meta(gt=0)]] = {}
 
 
 def environment(project: Path = PROJECT) -> Mapping[str, str]:

@@ -127,6 +127,7 @@ def sudoers(layout: Layout, environment: Environment) -> str:
             f"{systemctl} {verb} {layout.service}.service"
             for verb in ("start", "stop", "restart", "reset-failed")
         ),
+        f"{systemctl} kill --signal=TERM {layout.service}.service",
         f"{systemctl} start {layout.service}-migrate.service",
         f"{systemctl} start {layout.service}-pending.service",
         f"/usr/bin/systemd-run --collect --quiet --uid={environment.user} --service-type=exec "

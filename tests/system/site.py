@@ -57,7 +57,7 @@ class Site:
             **keys,
         }
         lines = [f"{key} = {value}" for key, value in table.items() if value]
-        health = health or "deadline = 8\nmin_healthy = 0.5"
+        health = health or "deadline = 8\nmin_healthy = 0.5\ntimeout = 3"
         text = "[staging]\n" + "\n".join(lines) + f"\n[staging.health]\n{health}\n"
         (self.directory / "hosts.toml").write_text(text)
         (self.directory / "staging.env").write_text(ENVIRONMENT_FILE)

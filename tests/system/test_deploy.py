@@ -64,7 +64,7 @@ def test_a_release_that_does_not_serve_is_rolled_back(
     host = serving.hosts[0]
     before = current(host)
     if faults in ("flaky", "exit0"):  # well for a while, then not: more must be asked for
-        serving.write(health="deadline = 8\nmin_healthy = 4")
+        serving.write(health="deadline = 8\nmin_healthy = 4\ntimeout = 3")
     ended = serving.fab("deploy", f"--artifact={build('2.0.0', faults)}")
     assert ended.code == 10, ended.text
     assert said in ended.err

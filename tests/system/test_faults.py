@@ -41,6 +41,20 @@ def test_a_client_killed_before_the_outage_leaves_the_lock_free(serving: Site, b
     serving.deploy(build("1.2.0"))
 
 
+def test_a_release_that_still_boots_is_stopped_all_the_same(serving: Site, build: Builder):
+    """A BEAM forgets a SIGTERM that comes while it boots (docs/decisions/0003)."""
+    host = serving.hosts[0]
+    before = current(host)
+    # The unit is stopped some 0.2 s after its start: in the middle of the boot.
+    serving.write(health="deadline = 0.2\nmin_healthy = 0\ntimeout = 3")
+    ended = serving.fab("deploy", f"--artifact={build('1.1.0')}")
+    assert ended.code == 10, ended.text
+    assert_serves(host, before, "1.0.0")
+    said = host.journal("qusto-staging", lines=200)
+    assert "State 'stop-sigterm' timed out" not in said
+    assert "status=9/KILL" not in said
+
+
 def test_interrupting_the_client_rolls_back_at_once(serving: Site, build: Builder):
     host = serving.hosts[0]
     before = current(host)

@@ -57,6 +57,7 @@ def main() -> int:
         "stop": stop,
         "restart": lambda unit: stop(unit) or start(unit),
         "reset-failed": reset_failed,
+        "kill": tell_to_end,
         "enable": lambda unit: write_state(unit, {**state(unit), "enabled": True}),
     }
     questions: dict[str, Callable[[dict[str, Any]], bool]] = {
@@ -148,6 +149,14 @@ def stop(unit: str) -> int:
     while alive(found["supervisor"]):
         time.sleep(0.01)
     os.unlink(f"{STATES}/{unit}.stop")
+    return 0
+
+
+def tell_to_end(unit: str) -> int:
+    """Send TERM to the main process: the only signal that a deploy sends."""
+    pid = state(unit)["MainPID"]
+    if alive(pid):
+        os.kill(pid, signal.SIGTERM)
     return 0
 
 

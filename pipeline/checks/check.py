@@ -1,0 +1,70 @@
+"""What a check is: data only. The rows are in table.py."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+
+from pipeline.checks import evidence, readers
+from pipeline.checks.readers import Facts, Reader
+from pipeline.checks.verdicts import Judgement
+
+Preflight: TypeAlias = Callable[[Path, Mapping[str, str]], Judgement | None]
+
+
+class Group(StrEnum):
+    """Where a check belongs: a plain `inv check`, the CI's, the commit hook's."""
+
+    LOCAL = "local"
+    CI = "ci"
+    HOOK = "hook"
+
+
+LOCAL_AND_CI = frozenset({Group.LOCAL, Group.CI})
+EVERYWHERE = frozenset(Group)
+
+
+def nothing_to_ask(_app: Path, _environ: Mapping[str, str]) -> None:
+    """Return no verdict: the program itself will give one."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check. Paths and globs are relative to the application; `timeout` is in seconds."""
+
+    name: str
+    title: str
+    argv: tuple[str, ...]
+    inputs: tuple[str, ...]
+    read: Reader = readers.by_exit_code
+    evidence: Callable[[Path, Mapping[str, str]], Facts] = evidence.nothing
+    preflight: Preflight = nothing_to_ask
+    """Asked just before the start; a verdict from here stands, and nothing is run."""
+    mix_env: str = ""
+    groups: frozenset[Group] = LOCAL_AND_CI
+    needs: tuple[str, ...] = ()
+    """Rows that must have passed; otherwise this one is skipped."""
+    after: tuple[str, ...] = ()
+    """Rows that must have ended, whatever their verdict."""
+    writes: tuple[str, ...] = ()
+    """What it changes; two rows that write the same never run at once."""
+    package: str = ""
+    """Directory of the npm package it belongs to."""
+    hex_package: str = ""
+    """Hex package that brings its mix task."""
+    fix: tuple[str, ...] = ()
+    """Command that puts right what this check complains about."""
+    timeout: float = 300.0
+
+    @property
+    def extra_environment(self) -> dict[str, str]:
+        """What its environment holds beside the caller's."""
+        return {"MIX_ENV": self.mix_env} if self.mix_env else {}
+
+    @property
+    def command(self) -> str:
+        """The command line for people, ready to be pasted in the application's directory."""
+        pairs = [f"{key}={value}" for key, value in self.extra_environment.items()]
+        return " ".join([*pairs, shlex.join(self.argv)])

@@ -1,0 +1,119 @@
+"""Whether a check can run here at all: its programs, packages and scripts."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from pipeline.checks.check import Check
+from pipeline.checks.verdicts import Judgement, skipped, unknown
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something this machine or application should have and has not; `remedy` is a command."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """The application has nothing that this check could look at."""
+
+    reason: str
+
+
+class _Package(msgspec.Struct, frozen=True, rename="camel"):
+    """The part of a package.json that says whether a script can run."""
+
+    scripts: dict[str, str] = {}
+    dependencies: dict[str, str] = {}
+    dev_dependencies: dict[str, str] = {}
+
+
+Absence: TypeAlias = Missing | NotApplicable
+
+
+def absence(check: Check, app: Path, environ: Mapping[str, str]) -> Absence | None:
+    """Return why `check` cannot run on `app`, or None if it can."""
+    program = check.argv[0]
+    if check.package and not (app / check.package / "package.json").is_file():
+        return NotApplicable(f"the application has no {check.package}/package.json")
+    if shutil.which(program, path=environ.get("PATH")) is None:
+        return Missing(f"{program} is not installed", _INSTALL.get(program, f"install {program}"))
+    if check.package:
+        return _npm_absence(app / check.package, script=check.argv[2])
+    if check.hex_package:
+        return _hex_absence(app, check, environ)
+    if check.mix_env not in _COMMON and not _knows_mix_env(app, check.mix_env):
+        return NotApplicable(f"the application has no MIX_ENV {check.mix_env}")
+    return None
+
+
+def judge(absent: Absence, *, strict: bool) -> Judgement:
+    """Return skipped with the remedy; unknown for something missing where `strict` (CI)."""
+    match absent:
+        case NotApplicable(reason):
+            return skipped(reason)
+        case Missing(reason, remedy):
+            text = f"{reason}: {remedy}" if remedy else reason
+            return unknown(text) if strict else skipped(text)
+
+
+_COMMON = frozenset({"", "dev", "test", "prod"})
+
+_INSTALL = {
+    "mix": "install Elixir, in the version of .tool-versions",
+    "npm": "install Node.js, in the version of .tool-versions",
+}
+
+
+def _knows_mix_env(app: Path, mix_env: str) -> bool:
+    named = f":{mix_env}" in _text(app / "mix.exs")
+    return named or (app / "config" / f"{mix_env}.exs").is_file()
+
+
+def _hex_absence(app: Path, check: Check, environ: Mapping[str, str]) -> Missing | None:
+    name = check.hex_package
+    if _has_archive(name, environ):
+        return None
+    if not re.search(rf"\{{\s*:{name}\b", _text(app / "mix.exs")):
+        return Missing(f"mix.exs does not list :{name}", "")
+    deps = app / environ.get("MIX_DEPS_PATH", "deps")
+    if re.search(rf'"{name}":', _text(app / "mix.lock")) and not (deps / name).is_dir():
+        return Missing(f"{name} is not fetched", "mix deps.get")
+    return None
+
+
+def _has_archive(name: str, environ: Mapping[str, str]) -> bool:
+    """Say whether the tool is there as a Mix archive (`mix archive.install hex sobelow`)."""
+    home = Path(environ.get("MIX_HOME") or Path.home() / ".mix")
+    places = [environ["MIX_ARCHIVES"]] if environ.get("MIX_ARCHIVES") else [home / "archives"]
+    return any(
+        re.fullmatch(rf"{name}(-[0-9].*)?", path.name.removesuffix(".ez"))
+        for place in (*places, *home.glob("elixir/*/archives"))
+        for path in Path(place).glob(f"{name}*")
+    )
+
+
+def _npm_absence(package: Path, script: str) -> Missing | None:
+    name = package.name
+    try:
+        described = msgspec.json.decode((package / "package.json").read_bytes(), type=_Package)
+    except msgspec.DecodeError:
+        return None  # npm says better what is wrong with it
+    if script not in described.scripts:
+        return Missing(f"{name}/package.json has no script {script}", "")
+    wanted = described.dependencies or described.dev_dependencies
+    if wanted and not (package / "node_modules").is_dir():
+        return Missing(f"{name}/node_modules is missing", f"npm install --prefix {name}")
+    return None
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace") if path.is_file() else ""

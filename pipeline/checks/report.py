@@ -1,0 +1,119 @@
+"""What a finished run looks like: the table, the closing line, the JSON. Pure but for `show`."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.checks.check import Check
+from pipeline.checks.verdicts import Outcome, Verdict, exit_code, overall
+
+STYLES = {
+    Verdict.PASSED: "green",
+    Verdict.REUSED: "green",
+    Verdict.FAILED: "bold red",
+    Verdict.UNKNOWN: "bold yellow",
+    Verdict.SKIPPED: "dim",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished run. `entry` is the task and options that repeat it, `seconds` its wall time."""
+
+    app: Path
+    checks: Sequence[Check]
+    outcomes: Sequence[Outcome]
+    seconds: float
+    interrupted_by: int | None = None
+    again: str = "inv check.{name}"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of the whole run."""
+        return overall([outcome.verdict for outcome in self.outcomes])
+
+    @property
+    def code(self) -> int:
+        """The exit code: 128 + N after a signal N, else by the verdicts."""
+        if self.interrupted_by:
+            return 128 + self.interrupted_by
+        return int(exit_code([outcome.verdict for outcome in self.outcomes]))
+
+
+def closing_line(report: Report) -> str:
+    """Return the verdict of the run, the names that matter, and what to do next."""
+    by_verdict = {
+        verdict: [o.check for o in report.outcomes if o.verdict is verdict] for verdict in Verdict
+    }
+    counts = [
+        f"{len(names)} {verdict}"
+        + (f" ({', '.join(names)})" if verdict in (Verdict.FAILED, Verdict.UNKNOWN) else "")
+        for verdict, names in by_verdict.items()
+        if names
+    ]
+    head = "interrupted" if report.interrupted_by else str(report.verdict)
+    line = f"{head.upper()} in {report.seconds:.1f} s: {', '.join(counts) or 'nothing to run'}"
+    bad = [*by_verdict[Verdict.FAILED], *by_verdict[Verdict.UNKNOWN]]
+    if not bad or report.interrupted_by:
+        return line
+    fixes = [shlex.join(check.fix) for check in report.checks if check.fix and check.name in bad]
+    line += f". Repeat one with `{report.again.format(name=bad[0])}`"
+    return line + (f"; {' and '.join(f'`{fix}`' for fix in fixes)} puts it right" if fixes else "")
+
+
+def as_json(report: Report) -> str:
+    """Return the whole run as one JSON object, one key a line; docs/checks.md names the keys."""
+    commands = {check.name: check for check in report.checks}
+    content: dict[str, Any] = {
+        "verdict": "interrupted" if report.interrupted_by else report.verdict,
+        "exit_code": report.code,
+        "seconds": round(report.seconds, 3),
+        "app": str(report.app),
+        "checks": [
+            {
+                "name": outcome.check,
+                "verdict": outcome.verdict,
+                "reason": outcome.reason,
+                "seconds": round(outcome.seconds, 3),
+                "exit_code": outcome.exit_code,
+                "command": commands[outcome.check].command,
+                "output": outcome.output,
+            }
+            for outcome in report.outcomes
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the table and the closing line."""
+    console.print(_table(report, console))
+    console.print(
+        Text(closing_line(report), STYLES[report.verdict]), soft_wrap=True, highlight=False
+    )
+
+
+def frame(console: Console) -> box.Box:
+    """Return the table borders that the stream's encoding can show."""
+    return box.SIMPLE_HEAD if "utf" in console.encoding.lower() else box.ASCII
+
+
+def _table(report: Report, console: Console) -> Table:
+    table = Table(box=frame(console), pad_edge=False)
+    for name in ("check", "verdict"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    for outcome in report.outcomes:
+        seconds = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
+        verdict = Text(outcome.verdict, STYLES[outcome.verdict])
+        table.add_row(outcome.check, verdict, seconds, Text(outcome.reason))
+    return table

@@ -1,0 +1,72 @@
+"""One run of checks from plan to outcomes: the event loop, signals, and who runs which row."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pipeline import descendants
+from pipeline.checks import generated, partitions, running, scheduler
+from pipeline.checks.check import Check
+from pipeline.checks.partitions import Partitioning
+from pipeline.checks.plan import Planned
+from pipeline.checks.running import Context, Listener
+from pipeline.checks.scheduler import Runner
+from pipeline.checks.verdicts import Outcome
+from pipeline.process import Stop, heeding_signals
+
+_BEAT = 0.25
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The outcomes in the order of the rows, and the signal that stopped the run, if one did."""
+
+    outcomes: list[Outcome]
+    interrupted_by: int | None
+
+
+def run(
+    app: Path, rows: Sequence[Planned], listener: Listener, *, jobs: int, partitioning: Partitioning
+) -> Ran:
+    """Run the rows on `app`, at most `jobs` programs at once. Returns when no child is left.
+
+    INT, TERM and HUP end the children, and their checks are unknown; a second one kills them.
+    Children see the real environment, never .env.
+    """
+    return asyncio.run(_run(app, rows, listener, jobs, partitioning))
+
+
+async def _run(
+    app: Path, rows: Sequence[Planned], listener: Listener, jobs: int, partitioning: Partitioning
+) -> Ran:
+    stop = Stop()
+    context = Context(app, os.environ, stop, asyncio.Semaphore(jobs), listener)
+    with descendants.guarded(), heeding_signals(stop):
+        pulse = asyncio.create_task(_pulse(listener))
+        try:
+            outcomes = await scheduler.run_all(context, rows, partial(_runner, partitioning))
+        finally:
+            pulse.cancel()
+            with suppress(asyncio.CancelledError):
+                await pulse
+    return Ran(outcomes, stop.signal)
+
+
+def _runner(partitioning: Partitioning, check: Check) -> Runner:
+    match check.name:
+        case "types":
+            return generated.run
+        case "test":
+            return partial(partitions.run, partitioning=partitioning)
+        case _:
+            return running.run_command
+
+
+async def _pulse(listener: Listener) -> None:
+    while True:
+        await asyncio.sleep(_BEAT)
+        listener.beat()

@@ -1,0 +1,150 @@
+"""The check table: one row per check, from which everything else is derived.
+
+Rows are in the order in which reports name them. All mix rows share MIX_ENV=test, as in the real
+CI: one build serves them all, and credo, dialyxir, mix_audit and sobelow exist only in dev and
+test (research/qusto-detail.md section 2).
+"""
+
+from dataclasses import replace
+
+from pipeline.checks import evidence, readers
+from pipeline.checks.check import EVERYWHERE, LOCAL_AND_CI, Check, Group
+
+MIX_ENV = "test"
+
+_DEPS = ("mix.exs", "mix.lock")
+_ELIXIR = (*_DEPS, "config/**", "lib/**", "extra/lib/**", "priv/**")
+
+
+def compilation(mix_env: str, name: str, groups: frozenset[Group] = LOCAL_AND_CI) -> Check:
+    """Return the row that compiles for one MIX_ENV; the only writer of that build.
+
+    Never with --force: warnings persist in the build, a second run still fails on them.
+    """
+    return Check(
+        name=name,
+        title=f"compiles without warnings ({mix_env})",
+        argv=("mix", "compile", "--warnings-as-errors", "--all-warnings"),
+        mix_env=mix_env,
+        inputs=_ELIXIR,
+        writes=(f"_build/{mix_env}",),
+        groups=groups,
+        read=readers.compilation,
+        timeout=1800.0,
+    )
+
+
+def testing(mix_env: str, compiled_by: str) -> Check:
+    """Return the row that runs the tests of one MIX_ENV; partitions.py runs it."""
+    return Check(
+        name="test",
+        title=f"ExUnit ({mix_env})",
+        argv=("mix", "test"),
+        mix_env=mix_env,
+        inputs=(*_ELIXIR, "test/**"),
+        needs=(compiled_by,),
+        after=("tracker",),
+        groups=EVERYWHERE,
+        read=readers.exunit,
+        timeout=1800.0,
+    )
+
+
+def _npm(name: str, title: str, package: str, script: str) -> Check:
+    return Check(
+        name=name,
+        title=title,
+        argv=("npm", "run", script, "--prefix", f"./{package}"),
+        package=package,
+        inputs=(f"{package}/**",),
+        read=readers.npm,
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    compilation(MIX_ENV, "compile"),
+    compilation("ce_test", "compile-ce", frozenset({Group.CI})),
+    Check(
+        name="format",
+        title="Elixir formatting",
+        argv=("mix", "format", "--check-formatted"),
+        mix_env=MIX_ENV,
+        inputs=(".formatter.exs", "**/*.ex", "**/*.exs", "**/*.heex"),
+        groups=EVERYWHERE,
+        # Plugins and import_deps make it load, and if need be compile, the dependencies.
+        after=("compile",),
+        read=readers.formatting,
+        fix=("mix", "format"),
+    ),
+    Check(
+        name="unused-deps",
+        title="no unused dependency in mix.lock",
+        argv=("mix", "deps.unlock", "--check-unused"),
+        mix_env=MIX_ENV,
+        inputs=_DEPS,
+        read=readers.mix,
+        fix=("mix", "deps.unlock", "--unused"),
+    ),
+    Check(
+        name="credo",
+        title="credo",
+        argv=("mix", "credo", "--strict"),
+        mix_env=MIX_ENV,
+        inputs=(".credo.exs", "lib/**", "test/**", "extra/**"),
+        groups=EVERYWHERE,
+        after=("compile",),
+        hex_package="credo",
+        read=readers.credo,
+    ),
+    Check(
+        name="dialyzer",
+        title="dialyzer",
+        argv=("mix", "dialyzer"),
+        mix_env=MIX_ENV,
+        inputs=_ELIXIR,
+        needs=("compile",),
+        writes=("priv/plts",),
+        hex_package="dialyxir",
+        read=readers.dialyzer,
+        timeout=5400.0,  # the first run builds the PLT of every dependency
+    ),
+    Check(
+        name="deps-audit",
+        title="no dependency with a known vulnerability",
+        argv=("mix", "deps.audit"),
+        mix_env=MIX_ENV,
+        inputs=_DEPS,
+        after=("compile",),
+        hex_package="mix_audit",
+        read=readers.deps_audit,
+        evidence=evidence.advisories,
+    ),
+    Check(
+        name="sobelow",
+        title="sobelow",
+        argv=("mix", "sobelow", "--config"),
+        mix_env=MIX_ENV,
+        inputs=(".sobelow-conf", ".sobelow-skips", "lib/**", "extra/lib/**", "config/**"),
+        after=("compile",),
+        hex_package="sobelow",
+        read=readers.sobelow,
+        evidence=evidence.sobelow_conf,
+    ),
+    replace(
+        _npm("types", "generated types are up to date", "assets", "generate-types"),
+        inputs=("assets/package.json", "assets/js/types/**", "priv/json-schemas/**"),
+        fix=("npm", "run", "generate-types", "--prefix", "./assets"),
+    ),
+    _npm("typecheck", "TypeScript types", "assets", "typecheck"),
+    _npm("lint", "lint of assets", "assets", "lint"),
+    _npm("npm-format", "formatting of assets", "assets", "check-format"),
+    _npm("npm-test", "tests of assets", "assets", "test"),
+    _npm("tracker-lint", "lint of tracker", "tracker", "lint"),
+    _npm("tracker-format", "formatting of tracker", "tracker", "check-format"),
+    replace(
+        _npm("tracker", "tracker scripts build", "tracker", "deploy"),
+        mix_env=MIX_ENV,  # compile.js leaves variants out for the ce environments
+        writes=("priv/tracker",),
+    ),
+    testing(MIX_ENV, compiled_by="compile"),
+)

@@ -1,0 +1,299 @@
+"""Running a program so that nothing of it survives, and saying truthfully how it ended.
+
+Every child leads its own session, has /dev/null as its input and none of git's local variables.
+A child we end ourselves gets QUIT, TERM, KILL in that order: mix test answers QUIT with the list
+of unfinished tests, and a BEAM exits 0 on QUIT, INT and TERM alike (research/checks.md 0.2), so
+only `Exited` means that the program came to an end of its own.
+"""
+
+import asyncio
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from pipeline import descendants
+
+# `git rev-parse --local-env-vars` of git 2.39 and later. Inside a hook they name the commit's own
+# index, and a tool that runs git (mix credo diff) would write into it.
+GIT_LOCAL_VARIABLES = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_CONFIG",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_CONFIG_COUNT",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_GRAFT_FILE",
+        "GIT_INDEX_FILE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_PREFIX",
+        "GIT_SHALLOW_FILE",
+        "GIT_COMMON_DIR",
+        "GIT_INTERNAL_SUPER_PREFIX",
+    }
+)
+
+ENDING = ((signal.SIGQUIT, 1.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
+"""The signals for a child that must end, and the seconds each is given. A BEAM needs one for TERM
+(measured: 1.0 s)."""
+
+HEAD = 256 * 1024
+TAIL = 768 * 1024
+"""Bytes of output kept from the beginning and from the end; what lies between is counted."""
+
+_DRAIN = 1.0
+"""Seconds to read on after the child is gone, should someone else hold its output open."""
+
+_POLL = 0.03
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The program ended by itself with this exit code."""
+
+    code: int
+
+
+@dataclass(frozen=True)
+class Signalled:
+    """Somebody else ended the program with this signal (the kernel, out of memory: 9)."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """We ended it after this many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """We ended it, or never started it, because we were asked to stop."""
+
+
+@dataclass(frozen=True)
+class NotStarted:
+    """The program could not be started; `reason` is one line."""
+
+    reason: str
+
+
+Ended: TypeAlias = Exited | Signalled | TimedOut | Interrupted | NotStarted
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run: the whole environment is given, see `environment`. `timeout` is in seconds."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it ended and what it said; stdout and stderr are one text, in the order of writing.
+
+    `began` is on the clock of time.monotonic, `seconds` is how long it took.
+    """
+
+    ended: Ended
+    output: str
+    seconds: float
+    began: float
+
+
+class Stop:
+    """A request to stop, from a signal; the second one is a request to hurry."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.hurried = asyncio.Event()
+        self.signal: int | None = None
+
+    def ask(self, number: int) -> None:
+        """Note the signal; children are ended politely, on a second call at once."""
+        if self.asked.is_set():
+            self.hurried.set()
+        self.signal = self.signal or number
+        self.asked.set()
+
+
+@contextmanager
+def heeding_signals(stop: Stop) -> Iterator[None]:
+    """Turn INT, TERM and HUP into `stop.ask` inside the running loop; HUP stays off under nohup."""
+    loop = asyncio.get_running_loop()
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN or number is signal.SIGINT
+    ]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        loop.add_signal_handler(number, stop.ask, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            # None: a handler that was not installed from Python.
+            signal.signal(number, before[number] or signal.SIG_DFL)
+
+
+def environment(base: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
+    """Return `base` without git's local variables, with `extra` over it."""
+    return {k: v for k, v in base.items() if k not in GIT_LOCAL_VARIABLES} | dict(extra)
+
+
+async def run(command: Command, stop: Stop) -> Result:
+    """Run the command to its end, its time-out or `stop`; leave no descendant alive.
+
+    Never raises for what the program does; a cancelled call kills it at once.
+    """
+    began = time.monotonic()
+    if stop.asked.is_set():
+        return Result(Interrupted(), "", 0.0, began)
+    _no_core_files()
+    marker = descendants.new_marker()
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *command.argv,
+            cwd=command.cwd,
+            env={**command.env, marker: "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            start_new_session=True,
+        )
+    except OSError as error:
+        os.close(reading)
+        return Result(NotStarted(_why_not(command, error)), "", 0.0, began)
+    finally:
+        os.close(writing)
+    capture = Capture(reading)
+    try:
+        ended = await _supervise(child, marker, command.timeout, stop)
+        await capture.finish()
+    finally:
+        # Also the way out of a cancelled call, which cannot wait.
+        left = descendants.leftovers(marker, child.pid)
+        descendants.send(left, signal.SIGKILL, child.pid)
+        capture.close()
+    return Result(ended, capture.text(), time.monotonic() - began, began)
+
+
+async def _supervise(
+    child: asyncio.subprocess.Process, marker: str, timeout: float, stop: Stop
+) -> Ended:
+    exit_code = asyncio.ensure_future(child.wait())
+    asked = asyncio.ensure_future(stop.asked.wait())
+    try:
+        await asyncio.wait({exit_code, asked}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if exit_code.done() and not asked.done():
+            await _end(child.pid, partial(descendants.leftovers, marker, child.pid), stop)
+            code = exit_code.result()
+            return Exited(code) if code >= 0 else Signalled(-code)
+        ended: Ended = Interrupted() if asked.done() else TimedOut(timeout)
+        await _end(child.pid, partial(descendants.living, marker, child.pid), stop)
+        await exit_code
+        return ended
+    finally:
+        exit_code.cancel()
+        asked.cancel()
+
+
+async def _end(group: int, find: Callable[[], list[int]], stop: Stop) -> None:
+    for number, grace in ENDING:
+        if stop.hurried.is_set() and number is not signal.SIGKILL:
+            continue
+        pids = find()
+        if not pids:
+            return
+        send = descendants.send if number is signal.SIGKILL else descendants.ask_to_end
+        send(pids, number, group)
+        until = time.monotonic() + grace
+        while time.monotonic() < until:
+            await asyncio.sleep(_POLL)
+            if not find():
+                return
+            if stop.hurried.is_set() and number is not signal.SIGKILL:
+                break
+
+
+class Capture:
+    """What comes out of a pipe, bounded in memory: the head, the tail and the size between."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._left_out = 0
+        self._ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(descriptor, self._read)
+
+    async def finish(self) -> None:
+        """Wait for the end of the output, for at most `_DRAIN` seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), _DRAIN)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+
+    def text(self) -> str:
+        """Return what was kept, with a line that says how much was not."""
+        if not self._left_out:
+            return (self._head + self._tail).decode("utf-8", "replace")
+        gap = f"\n[… {self._left_out:,} bytes of output left out …]\n"
+        head, tail = (part.decode("utf-8", "replace") for part in (self._head, self._tail))
+        return f"{head}{gap}{tail}"
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._descriptor, 65536)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.remove_reader(self._descriptor)
+            self._ended.set()
+            return
+        room = HEAD - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        self._tail += data
+        # Twice the bound before it is cut, so that long outputs are not copied on every read.
+        if len(self._tail) > 2 * TAIL:
+            self._left_out += len(self._tail) - TAIL
+            del self._tail[:-TAIL]
+
+
+def _no_core_files() -> None:
+    """QUIT makes programs other than a BEAM dump core; children inherit that they must not."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+def _why_not(command: Command, error: OSError) -> str:
+    if not command.cwd.is_dir():
+        return f"the directory {command.cwd} does not exist"
+    if isinstance(error, FileNotFoundError):
+        return f"{command.argv[0]} is not installed"
+    return f"{command.argv[0]} cannot be started: {error.strerror}"

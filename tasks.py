@@ -1,0 +1,182 @@
+"""inv: what runs on a developer's machine or a CI runner. Arguments in, report and exit code out.
+
+Every task imports what it needs when it runs, so that `inv --list` stays quick.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task, task
+
+from pipeline.checks.table import CHECKS
+from pipeline.errors import UsageProblem, speaking
+
+_APP = "directory of the Elixir application (else QUSTO_APP_DIR, else the nearest mix.exs)"
+_FORMAT = "text or json"
+_BASE = "compare credo with the merge base of this ref (implied by --ci)"
+_CI = "as CI does: its rows, and a missing tool is unknown instead of skipped"
+_JOBS = "programs at once (default: one per core)"
+_HELP = {"app": _APP, "format": _FORMAT, "base": _BASE, "ci": _CI, "jobs": _JOBS}
+
+
+@task(
+    name="all",
+    default=True,
+    help={**_HELP, "only": "names, comma separated", "skip": "names, comma separated"},
+)
+@speaking
+def check_all(
+    _c: Context,
+    only: str = "",
+    skip: str = "",
+    app: str = "",
+    ci: bool = False,
+    jobs: str = "",
+    base: str = "",
+    format: str = "text",
+) -> None:
+    """Run every check in parallel; exit 0 only if all that ran passed."""
+    from pipeline.checks import commands
+    from pipeline.checks.plan import Options
+
+    options = Options(_names(only), _names(skip), ci, base, _number("--jobs", jobs) or 0)
+    _end(commands.check(options, app=app, format=format))
+
+
+@task(name="list", help={"app": _APP, "format": _FORMAT, "ci": _CI, "base": _BASE})
+@speaking
+def check_list(
+    _c: Context, app: str = "", ci: bool = False, base: str = "", format: str = "text"
+) -> None:
+    """Show what each check runs, and whether it would run here."""
+    from pipeline.checks import commands
+    from pipeline.checks.plan import Options
+
+    _end(commands.list_checks(Options(ci=ci, base=base), app=app, format=format))
+
+
+def _one(name: str, title: str) -> "Task[Callable[..., None]]":
+    @speaking
+    def run_one(
+        _c: Context,
+        app: str = "",
+        ci: bool = False,
+        jobs: str = "",
+        base: str = "",
+        format: str = "text",
+    ) -> None:
+        from pipeline.checks import commands
+        from pipeline.checks.plan import Options
+
+        options = Options((name,), (), ci, base, _number("--jobs", jobs) or 0)
+        _end(commands.check(options, app=app, format=format))
+
+    run_one.__doc__ = f"Check: {title}."
+    return Task(run_one, name=name, help=_HELP)
+
+
+@task(
+    name="test",
+    help={
+        "env": "MIX_ENV to test: test or ce_test",
+        "partitions": "how many (default: [tool.qusto]; 1 where they would share a database)",
+        "partition": "run only this one, from 1",
+        "jobs": _JOBS,
+        "app": _APP,
+        "format": _FORMAT,
+    },
+)
+@speaking
+def run_tests(
+    _c: Context,
+    env: str = "test",
+    partitions: str = "",
+    partition: str = "",
+    jobs: str = "",
+    app: str = "",
+    format: str = "text",
+) -> None:
+    """Run the mix suite in partitions, which together are proven to be the whole."""
+    from pipeline.checks import commands
+
+    _end(
+        commands.test(
+            app=app,
+            mix_env=env,
+            count=_number("--partitions", partitions),
+            single=_number("--partition", partition),
+            jobs=_number("--jobs", jobs) or 0,
+            format=format,
+        )
+    )
+
+
+@task(
+    help={
+        "env": "MIX_ENV to build for",
+        "app": _APP,
+        "dist": "directory for the artifact (default: dist/ beside tasks.py)",
+    }
+)
+@speaking
+def build(_c: Context, env: str = "prod", app: str = "", dist: str = "") -> None:
+    """Build the release and pack it, with its manifest, into dist/."""
+    from pipeline import app as apps
+    from pipeline import settings
+    from pipeline.release import build as releases
+
+    found = apps.find(app or None, settings.environment(), Path.cwd())
+    target = Path(dist).absolute() if dist else settings.PROJECT / "dist"
+    built = releases.build(found, os.environ, mix_env=env, dist=target)
+    sys.stdout.write(f"built {built.manifest.label}: {built.path}\n")
+
+
+@task(help={"app": _APP, "format": _FORMAT})
+@speaking
+def doctor(_c: Context, app: str = "", format: str = "text") -> None:
+    """Compare tools, services, disk and git with what the application asks for."""
+    from pipeline.checks import commands
+
+    _end(commands.doctor(app=app, format=format))
+
+
+@task
+@speaking
+def demo(_c: Context) -> None:
+    """Show deploys, an automatic and a manual rollback on a throw-away host."""
+    from pipeline import settings
+    from pipeline.sandbox import demo as sandbox
+
+    _end(sandbox.run(settings.PROJECT))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _number(option: str, text: str) -> int | None:
+    """Return the number, None for an option that was not given."""
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageProblem(f"{option} {text!r} is not a number above zero")
+    return int(text)
+
+
+def _end(code: int) -> None:
+    if code:
+        raise Exit(code=code)
+
+
+_check = Collection("check", check_all, check_list)
+for _row in CHECKS:
+    _check.add_task(_one(_row.name, _row.title))
+
+ns = Collection(_check, run_tests, build, doctor, demo)
+# Invoke would read our standard input away from the shell that called us.
+ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

@@ -1,0 +1,153 @@
+"""What a run looks like to people and to programs."""
+
+import io
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.checks import listeners, report
+from pipeline.checks.check import Check
+from pipeline.checks.listeners import Board, Lines
+from pipeline.checks.report import Report
+from pipeline.checks.verdicts import Outcome, Verdict
+
+FORMAT = Check(
+    "format", "f", ("mix", "format", "--check"), (), mix_env="test", fix=("mix", "format")
+)
+CREDO = Check("credo", "c", ("mix", "credo"), ())
+BAD = Outcome("format", Verdict.FAILED, "2 files", 1.25, 1, "lib/a.ex\n\x1b[31mred\x1b[0m\n")
+GOOD = Outcome("credo", Verdict.PASSED, "", 0.5, 0, "fine\n")
+
+
+def finished(*outcomes: Outcome, signal: int | None = None) -> Report:
+    return Report(Path("/app"), [FORMAT, CREDO], outcomes, 2.0, signal)
+
+
+def screen(encoding: str = "utf-8", *, terminal: bool = False) -> tuple[Console, io.BytesIO]:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="replace", write_through=True)
+    console = Console(file=stream, force_terminal=terminal, width=100, highlight=False)
+    return console, raw
+
+
+@pytest.mark.parametrize(
+    ("made", "line"),
+    [
+        (finished(GOOD), "PASSED in 2.0 s: 1 passed"),
+        (
+            finished(GOOD, BAD),
+            "FAILED in 2.0 s: 1 passed, 1 failed (format). "
+            "Repeat one with `inv check.format`; `mix format` puts it right",
+        ),
+        (
+            finished(Outcome("credo", Verdict.UNKNOWN, "no base")),
+            "UNKNOWN in 2.0 s: 1 unknown (credo). Repeat one with `inv check.credo`",
+        ),
+        (finished(), "UNKNOWN in 2.0 s: nothing to run"),
+        (
+            finished(Outcome("credo", Verdict.UNKNOWN, "interrupted"), signal=2),
+            "INTERRUPTED in 2.0 s: 1 unknown (credo)",
+        ),
+    ],
+)
+def test_closing_line_says_the_verdict_and_what_to_do(made: Report, line: str):
+    assert report.closing_line(made) == line
+
+
+def test_interrupted_run_has_the_exit_code_of_its_signal():
+    assert finished(GOOD, signal=15).code == 143
+
+
+def test_json_holds_every_check_with_command_and_output():
+    content = json.loads(report.as_json(finished(GOOD, BAD)))
+    assert content["verdict"] == "failed"
+    assert content["exit_code"] == 1
+    assert content["checks"][1] == {
+        "name": "format",
+        "verdict": "failed",
+        "reason": "2 files",
+        "seconds": 1.25,
+        "exit_code": 1,
+        "command": "MIX_ENV=test mix format --check",
+        "output": "lib/a.ex\n\x1b[31mred\x1b[0m\n",
+    }
+
+
+def test_table_falls_back_to_ascii_where_the_stream_cannot_do_better():
+    console, raw = screen("ascii")
+    report.show(finished(GOOD, BAD), console)
+    assert "|-------+---------+" in raw.getvalue().decode("ascii")
+    console, raw = screen("utf-8")
+    report.show(finished(GOOD, BAD), console)
+    assert "───" in raw.getvalue().decode()
+
+
+def test_lines_show_the_output_of_what_did_not_pass_in_one_piece():
+    console, raw = screen()
+    lines = Lines(console, groups=False)
+    for check, outcome in ((FORMAT, BAD), (CREDO, GOOD)):
+        lines.started(check)
+        lines.finished(check, outcome)
+    text = raw.getvalue().decode()
+    assert "failed  format in 1.2 s: 2 files\n" in text
+    assert "lib/a.ex\nred\n" in text
+    assert "passed  credo in 0.5 s\n" in text
+    assert "fine" not in text
+
+
+def test_github_folds_all_output_and_obeys_none_of_it():
+    console, raw = screen()
+    lines = Lines(console, groups=True)
+    lines.finished(CREDO, Outcome("credo", Verdict.PASSED, output="::error::fake\n"))
+    text = raw.getvalue().decode()
+    group = re.search(r"::group::(.*)\n::stop-commands::(\w+)\n::error::fake\n\n::(\w+)::\n", text)
+    assert group is not None
+    assert group[2] == group[3]
+    assert text.endswith("::endgroup::\n")
+
+
+def test_long_silence_is_broken_by_what_still_runs(monkeypatch: pytest.MonkeyPatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    console, raw = screen()
+    lines = Lines(console, groups=False)
+    lines.started(CREDO)
+    lines.beat()
+    assert "still running" not in raw.getvalue().decode()
+    now += listeners.SILENCE + 1
+    lines.beat()
+    lines.beat()
+    assert raw.getvalue().decode().count("still running: credo (31 s)") == 1
+
+
+def test_board_shows_running_checks_and_keeps_output_for_the_end():
+    console, raw = screen(terminal=True)
+    with Board(console) as board:
+        board.started(FORMAT)
+        board.noted(FORMAT, "3 of 6 partitions")
+        board.beat()
+        assert "3 of 6 partitions" in raw.getvalue().decode()
+        board.finished(FORMAT, BAD)
+        assert "lib/a.ex" not in raw.getvalue().decode()
+    assert "lib/a.ex" in raw.getvalue().decode()
+
+
+@pytest.mark.parametrize(
+    ("environ", "json_wanted", "terminal", "kind"),
+    [
+        ({}, False, True, Board),
+        ({"CI": "true"}, False, True, Lines),
+        ({}, False, False, Lines),
+        ({}, True, True, listeners.Nobody),
+    ],
+)
+def test_listener_fits_where_it_speaks(
+    environ: dict[str, str], json_wanted: bool, terminal: bool, kind: type
+):
+    console, _ = screen(terminal=terminal)
+    with listeners.listening(console, environ, json=json_wanted) as listener:
+        assert type(listener) is kind
