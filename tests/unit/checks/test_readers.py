@@ -1,8 +1,8 @@
 """Each way in which a tool's exit code 0 lies, and what its output really means.
 
 The texts follow what the tools printed on toy projects, as research/checks.md has it, with the
-versions named there; they were written down, not recorded byte by byte. What runs here for real
-(mix format, compile, deps.unlock and test) is in test_real_mix.py and its neighbours.
+versions named there; they were written down, not recorded byte by byte. What mix does for real
+is tested beside this file and in test_process.py.
 """
 
 import pytest
