@@ -2,11 +2,9 @@
 
 import re
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import Problem, RolledBack, UsageProblem
@@ -14,7 +12,7 @@ from pipeline.release import artifact as artifacts
 from pipeline.release import fleet as fleets
 from pipeline.release import gate, naming, retention, shell
 from pipeline.release import survey as surveys
-from pipeline.release.activation import Activation, Migrate
+from pipeline.release.activation import Migrate
 from pipeline.release.artifact import Artifact
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.steps import Steps, count, megabytes
@@ -71,7 +69,10 @@ def deploy(target: Target, artifact: Artifact, *, skip_migrations: bool, say: St
         with say.step("activate") as step:
             wanted = [] if skip_migrations else pending
             migrate: Migrate = fleet.environment.migrate if wanted else "none"
-            served = gate.activate(fleet, plan(found, artifact, name, migrate))
+            version, commit = artifact.manifest.version, artifact.manifest.commit
+            served = gate.activate(
+                fleet, gate.plan(found, "deploy", name, version, commit, migrate)
+            )
             step.note = gate.note(served)
         with say.step("clean up") as step:
             step.note = clean_up(fleet, found, name)
@@ -80,8 +81,8 @@ def deploy(target: Target, artifact: Artifact, *, skip_migrations: bool, say: St
         kind="deploy",
         release=name,
         before=found[0].current,
-        version=artifact.manifest.version,
-        commit=artifact.manifest.commit,
+        version=version,
+        commit=commit,
         url=fleet.environment.url,
         hosts=served,
         steps=[(step.name, round(step.seconds, 3)) for step in say.done],
@@ -215,25 +216,6 @@ def pending_migrations(said: list[str]) -> list[str]:
     return names or ["(unknown)"]
 
 
-def plan(found: list[Survey], artifact: Artifact, name: str, migrate: Migrate) -> list[Activation]:
-    """Return one activation per host, of one deploy; only the first runs the migrations."""
-    identity = new_identity(name)
-    return [
-        Activation(
-            id=identity,
-            kind="deploy",
-            to=name,
-            before=survey.current,
-            migrate=migrate if index == 0 else "none",
-            by=fleets.operator(),
-            version=artifact.manifest.version,
-            commit=artifact.manifest.commit,
-            started=timestamp(),
-        )
-        for index, survey in enumerate(found)
-    ]
-
-
 def clean_up(fleet: Fleet, found: list[Survey], name: str) -> str:
     """Remove releases and backups beyond `keep`; return what was done, for people.
 
@@ -264,16 +246,6 @@ def clean_up(fleet: Fleet, found: list[Survey], name: str) -> str:
     except Problem as problem:
         return f"not done: {problem.message}"
     return f"{removed} removed, {keep} kept" if removed else f"nothing to remove (keep {keep})"
-
-
-def new_identity(name: str) -> str:
-    """Return an id for one activation: unique, so that no old verdict can be taken for its own."""
-    return f"{name}-{uuid.uuid4().hex[:8]}"
-
-
-def timestamp() -> str:
-    """Return now in UTC, ISO 8601."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _pending_note(pending: list[str]) -> str:

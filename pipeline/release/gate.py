@@ -1,7 +1,10 @@
 """Activating on a fleet: launch, wait until every host is healthy, keep everywhere or nowhere."""
 
 import time
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -9,9 +12,10 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 from pipeline.errors import Problem, RollbackFailed, RolledBack, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import health, shell
-from pipeline.release.activation import Activation
-from pipeline.release.fleet import Fleet, each
+from pipeline.release.activation import Activation, Kind, Migrate
+from pipeline.release.fleet import Fleet, each, operator
 from pipeline.release.health import Decision, Expected
+from pipeline.release.survey import Survey
 from pipeline.release.watch import Watch
 from pipeline.remote import connection as connections
 from pipeline.remote import execute
@@ -33,6 +37,31 @@ class Served:
 
 class _NotYet(Exception):
     """Not every host has passed, and none has failed."""
+
+
+def plan(
+    found: Sequence[Survey], kind: Kind, to: str, version: str, commit: str, migrate: Migrate
+) -> list[Activation]:
+    """Return one activation per surveyed host, of one deploy or rollback.
+
+    Only the first host migrates. The id is unique, so that no old verdict is taken for its own.
+    """
+    identity = f"{to}-{uuid.uuid4().hex[:8]}"
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return [
+        Activation(
+            id=identity,
+            kind=kind,
+            to=to,
+            before=survey.current,
+            migrate=migrate if index == 0 else "none",
+            by=operator(),
+            version=version,
+            commit=commit,
+            started=started,
+        )
+        for index, survey in enumerate(found)
+    ]
 
 
 def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:

@@ -6,8 +6,7 @@ from pipeline.errors import Problem, UsageProblem
 from pipeline.release import fleet as fleets
 from pipeline.release import gate, shell
 from pipeline.release import survey as surveys
-from pipeline.release.activation import Activation
-from pipeline.release.deploy import Summary, new_identity, put_right, timestamp
+from pipeline.release.deploy import Summary, put_right
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.steps import Steps
 from pipeline.release.survey import Survey
@@ -41,7 +40,9 @@ def rollback(target: Target, to: str, *, say: Steps) -> Summary:
             restored, version, commit = restore(fleet, name, found)
             step.note = "from its backup" if restored else "still in place"
         with say.step("activate") as step:
-            served = gate.activate(fleet, plan(found, name, version, commit))
+            served = gate.activate(
+                fleet, gate.plan(found, "rollback", name, version, commit, "none")
+            )
             step.note = gate.note(served)
     return Summary(
         environment=fleet.environment.name,
@@ -54,25 +55,6 @@ def rollback(target: Target, to: str, *, say: Steps) -> Summary:
         hosts=served,
         steps=[(step.name, round(step.seconds, 3)) for step in say.done],
     )
-
-
-def plan(found: list[Survey], name: str, version: str, commit: str) -> list[Activation]:
-    """Return one activation per host, of one rollback; none of them migrates."""
-    identity = new_identity(name)
-    return [
-        Activation(
-            id=identity,
-            kind="rollback",
-            to=name,
-            before=survey.current,
-            migrate="none",
-            by=fleets.operator(),
-            version=version,
-            commit=commit,
-            started=timestamp(),
-        )
-        for survey in found
-    ]
 
 
 def choose(fleet: Fleet, found: list[Survey], to: str) -> str:

@@ -91,9 +91,11 @@ def test_a_power_cut_in_the_outage_ends_with_the_release_before(
 def test_the_second_of_two_deploys_is_refused(serving: Site, build: Builder):
     host = serving.hosts[0]
     earlier = journal_id(host)
-    first = serving.start("deploy", f"--artifact={build('1.1.0')}")
+    serving.write(health="deadline = 20\nmin_healthy = 0.5\ntimeout = 3")
+    second = build("1.2.0")
+    first = serving.start("deploy", f"--artifact={build('1.1.0', 'slow')}")
     seen(host, "stopping", earlier)
-    ended = serving.fab("deploy", f"--artifact={build('1.2.0')}")
+    ended = serving.fab("deploy", f"--artifact={second}")
     first.communicate(timeout=60)
     assert first.returncode == 0
     assert ended.code == 12, ended.text
