@@ -80,6 +80,7 @@ probe() { curl -fsS -o /dev/null -m "$HEALTH_TIMEOUT" "$HEALTH_URL" 2>/dev/null 
 
 # close OUTCOME REASON(a JSON string) DOWNTIME(seconds or null)
 close() {
+  rm -f reserve # room for the last lines, should the disk have run full meanwhile
   printf '%s,"outcome":"%s","reason":%s,"downtime":%s,"finished":"%s"}\n' \
     "$INTENT" "$1" "$2" "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >>history.jsonl
   sync history.jsonl 2>/dev/null || sync
@@ -157,6 +158,7 @@ printf 'id\t%s\nkind\t%s\nto\t%s\nfrom\t%s\nbefore\t%s\n' \
   "$ID" "$KIND" "$TO" "$FROM" "$(invocation)" >journal.new
 mv -T journal.new journal
 trap terminated TERM
+head -c 65536 /dev/zero >reserve || roll_back '"the disk is full"'
 
 if [ "$MIGRATE" = before-stop ]; then
   phase migrating
