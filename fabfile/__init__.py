@@ -3,14 +3,14 @@
 from fabric.main import program
 from invoke.collection import Collection
 
-from .deploy import deploy
+from .deploy import attach, deploy
 from .rollback import rollback
-from .server import history, releases, setup, status
+from .server import history, releases, setup, status, unlock
 from .targets import FleetExecutor
 
 # Fabric's documented hook for host look-ups: several -H names become one call on one fleet.
 program.executor_class = FleetExecutor
 
-ns = Collection(deploy, rollback, releases, status, history, setup)
+ns = Collection(deploy, rollback, attach, releases, status, history, unlock, setup)
 # Fabric would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

@@ -1,10 +1,11 @@
-"""fab deploy."""
+"""fab deploy, attach."""
 
 from pathlib import Path
 
 from pipeline import app as apps
 from pipeline import settings
 from pipeline.release import artifact as artifacts
+from pipeline.release import attach as attaching
 from pipeline.release import build, guards, present
 from pipeline.release import deploy as flow
 from pipeline.remote.inventory import Target
@@ -15,6 +16,7 @@ from .targets import environ, on_target
 @on_target(
     artifact="a built artifact (`inv build`); without it the release is built first",
     skip_migrations="do not run pending migrations",
+    lock_wait="seconds to wait for a lock that is taken",
     yes="do not ask for confirmation",
     format="text or json",
 )
@@ -22,6 +24,7 @@ def deploy(
     target: Target,
     artifact: str = "",
     skip_migrations: bool = False,
+    lock_wait: int = 0,
     yes: bool = False,
     format: str = "text",
 ) -> None:
@@ -41,5 +44,15 @@ def deploy(
             dist = settings.PROJECT / "dist"
             built = build.build(application, environ(), mix_env=mix_env, dist=dist)
             step.note = str(built.path)
-    result = flow.deploy(target, built, skip_migrations=skip_migrations, say=say)
+    result = flow.deploy(
+        target, built, skip_migrations=skip_migrations, lock_wait=lock_wait, say=say
+    )
+    present.as_json(result) if format == "json" else present.summary(result)
+
+
+@on_target(format="text or json")
+def attach(target: Target, format: str = "text") -> None:
+    """Take up a running activation after a dropped line: watch it, judge it, see it end."""
+    say = present.narrator(format)
+    result = attaching.attach(target, say=say)
     present.as_json(result) if format == "json" else present.summary(result)

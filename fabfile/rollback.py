@@ -9,12 +9,14 @@ from .targets import on_target
 
 @on_target(
     to="the release to go back to, as `releases` names it",
+    lock_wait="seconds to wait for a lock that is taken",
     yes="do not ask for confirmation",
     format="text or json",
 )
 def rollback(
     target: Target,
     to: str = "",
+    lock_wait: int = 0,
     yes: bool = False,
     format: str = "text",
 ) -> None:
@@ -26,6 +28,6 @@ def rollback(
     say = present.narrator(format)
     name = naming.checked(to, "--to") if to else ""
     guards.confirm(target.environment, "rollback", yes=yes)
-    result = flow.rollback(target, name, say=say)
+    result = flow.rollback(target, name, lock_wait=lock_wait, say=say)
     say.say(flow.SCHEMA_NOTE)
     present.as_json(result) if format == "json" else present.summary(result)

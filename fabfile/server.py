@@ -1,9 +1,10 @@
-"""fab setup, releases, status, history."""
+"""fab setup, releases, status, history, unlock."""
 
 from pathlib import Path
 
 from pipeline.release import guards, inspect, present
 from pipeline.release import setup as provisioning
+from pipeline.release import unlock as locking
 from pipeline.remote.inventory import Target
 
 from .targets import on_target
@@ -61,3 +62,13 @@ def history(target: Target, format: str = "text") -> None:
     """Show the deploys and rollbacks of the environment, newest last."""
     rows = inspect.history(target)
     present.as_json(rows) if format == "json" else present.history(rows)
+
+
+@on_target(yes="free it")
+def unlock(target: Target, yes: bool = False) -> None:
+    """Show who holds the lock; with --yes free what a client that vanished still holds.
+
+    A client that is alive loses its lock as well: its deploy goes on, and a second one may start.
+    A running activation keeps a lock of its own, which this does not touch.
+    """
+    present.locks(locking.release(target) if yes else locking.locks(target), freed=yes)

@@ -43,8 +43,17 @@ class Summary:
     migrations: list[str] = field(default_factory=list)
 
 
-def deploy(target: Target, artifact: Artifact, *, skip_migrations: bool, say: Steps) -> Summary:
+def deploy(
+    target: Target,
+    artifact: Artifact,
+    *,
+    skip_migrations: bool = False,
+    lock_wait: float = 0,
+    say: Steps,
+) -> Summary:
     """Bring `artifact` to serve on every host of `target`, or leave what serves there now.
+
+    A taken lock is waited for, `lock_wait` seconds at most.
 
     Raises a Problem: nothing changed (2, 12, 13), or rolled back (10), or worse (11).
     """
@@ -52,9 +61,10 @@ def deploy(target: Target, artifact: Artifact, *, skip_migrations: bool, say: St
     with ExitStack() as stack:
         with say.step("lock") as step:
             fleet = stack.enter_context(fleets.connected(target))
-            found = stack.enter_context(fleets.locked(fleet, command))
+            found = stack.enter_context(fleets.locked(fleet, command, wait=lock_wait))
             step.note = ", ".join(map(str, fleet.members))
         with say.step("preflight") as step:
+            fleets.require_idle(fleet, found)
             found = put_right(fleet, found)
             preflight(fleet, found, artifact)
             name = new_name(found)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from fabric import Connection
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipeline.errors import Locked, Problem, UsageProblem
 from pipeline.release import layout as layouts
@@ -24,6 +25,9 @@ from pipeline.remote.inventory import Environment, Host, Target
 
 T = TypeVar("T")
 A = TypeVar("A")
+
+_LOCK_POLL = 1.0
+"""Seconds between two attempts to take a lock."""
 
 _TAKEN = 75
 """Exit status of the lock script when another command holds the lock."""
@@ -96,35 +100,37 @@ def survey(fleet: Fleet) -> list[Survey]:
 
 
 @contextmanager
-def locked(fleet: Fleet, command: str) -> Iterator[list[Survey]]:
+def locked(fleet: Fleet, command: str, *, wait: float = 0) -> Iterator[list[Survey]]:
     """Hold every host's lock during the block and yield the surveys taken under it.
 
     The first host is locked before the others, so of two commands one wins everywhere.
     The kernel of the host holds the lock for our open channel: it is free when we end, however
-    we end. Raises Locked with the holder's name, or UsageProblem for a host without setup.
+    we end. A lock that is taken is asked for again for `wait` seconds. Raises Locked with the
+    holder's name, or UsageProblem for a host without setup.
     """
     script = surveys.script(fleet.layout, holder=_holder(command))
-    with ExitStack() as stack:
-
-        def one(member: Member) -> Survey:
-            held = execute.Held(member.connection, script)
-            stack.callback(held.release)
-            if not held.held:
-                raise _refusal(fleet, member, held)
-            return surveys.parse(held.lines)
-
-        first = one(fleet.members[0])
-        others = each(one, fleet.members[1:]) if fleet.members[1:] else []
-        found = [first, *others]
-        for member, seen in zip(fleet.members, found, strict=True):
-            surveys.require_ready(seen, str(member), fleet.environment.name)
-            if seen.activating:
-                raise Locked(
-                    f"{member}: an activation of {fleet.environment.name} is still running there",
-                    remedy="its command was cut off, but the server ends it by itself, keeping or "
-                    "rolling back; look again with `status` in a minute",
-                )
+    for attempt in Retrying(
+        stop=stop_after_delay(wait),
+        wait=wait_fixed(_LOCK_POLL),
+        retry=retry_if_exception_type(Locked),
+        reraise=True,
+    ):
+        with attempt, ExitStack() as taking:
+            found = _take(fleet, script, taking)
+            held = taking.pop_all()
+    with held:
         yield found
+
+
+def require_idle(fleet: Fleet, found: Sequence[Survey]) -> None:
+    """Refuse hosts on which an activation is running that lost its client. Raises Locked."""
+    for member, seen in zip(fleet.members, found, strict=True):
+        if seen.activating:
+            raise Locked(
+                f"{member}: an activation of {fleet.environment.name} is still running there",
+                remedy="its command was cut off, but the server ends it by itself, keeping or "
+                f"rolling back; `fab -H {fleet.environment.name} attach` takes it up again",
+            )
 
 
 def operator() -> str:
@@ -133,6 +139,22 @@ def operator() -> str:
     if actor:
         return f"{actor} (CI run {os.environ.get('GITHUB_RUN_ID', '?')})"
     return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _take(fleet: Fleet, script: str, stack: ExitStack) -> list[Survey]:
+    def one(member: Member) -> Survey:
+        held = execute.Held(member.connection, script)
+        stack.callback(held.release)
+        if not held.held:
+            raise _refusal(fleet, member, held)
+        return surveys.parse(held.lines)
+
+    first = one(fleet.members[0])
+    others = each(one, fleet.members[1:]) if fleet.members[1:] else []
+    found = [first, *others]
+    for member, seen in zip(fleet.members, found, strict=True):
+        surveys.require_ready(seen, str(member), fleet.environment.name)
+    return found
 
 
 def _holder(command: str) -> str:
@@ -151,7 +173,8 @@ def _refusal(fleet: Fleet, member: Member, held: execute.Held) -> Problem:
             details = "someone else"
         return Locked(
             f"{member}: {name} is locked by {details}",
-            remedy="wait for it to end; the lock is freed with it, also when it is cut off",
+            remedy="wait for it (--lock-wait SECONDS); the lock is freed with it, also when it is "
+            f"cut off; `fab -H {name} unlock` tells more",
         )
     if any(line.startswith("unready\t") for line in held.lines):
         return UsageProblem(

@@ -70,8 +70,15 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
     Raises RolledBack when the release before serves again on every host, RollbackFailed when
     that is not known, with the failing service's own words.
     """
+    layout, environment = fleet.layout, fleet.environment
     watches = [
-        Watch(fleet, member, plan) for member, plan in zip(fleet.members, plans, strict=True)
+        Watch(
+            fleet,
+            member,
+            planned,
+            activations.launch(layout, environment, planned, len(fleet.members)),
+        )
+        for member, planned in zip(fleet.members, plans, strict=True)
     ]
     started = watches[:1]
     reason = ""
@@ -87,13 +94,37 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
     if not reason and len(started) < len(watches):
         reason = f"{watches[0].member}: {_phase_reason(watches[0])}"
         _mark_failed(watches[1:])
-    _decide(started, reason)
-    for watch in started:
+    return _conclude(fleet, started, reason)
+
+
+def take_up(fleet: Fleet, plans: list[Activation]) -> list[Served]:
+    """Take up activations that run on the hosts already, and end them as `activate` does.
+
+    Ctrl-C leaves them alone: they go on without us, as before.
+    """
+    watches = [
+        Watch(
+            fleet,
+            member,
+            planned,
+            activations.watch(fleet.layout, fleet.environment, planned.id),
+        )
+        for member, planned in zip(fleet.members, plans, strict=True)
+    ]
+    for watch in watches:
+        watch.start()
+    return _conclude(fleet, watches, _await_health(watches))
+
+
+def _conclude(fleet: Fleet, watches: list[Watch], reason: str) -> list[Served]:
+    """Write the verdicts, wait for the ends, and return or raise what they were."""
+    _decide(watches, reason)
+    for watch in watches:
         watch.join(_END_SECONDS + fleet.environment.health.deadline)
-    outcomes = [_served(watch) for watch in started]
+    outcomes = [_served(watch) for watch in watches]
     if all(served.outcome == "kept" for served in outcomes):
         return outcomes
-    raise _failure(fleet, started, outcomes, reason)
+    raise _failure(fleet, watches, outcomes, reason)
 
 
 def note(served: list[Served]) -> str:

@@ -15,6 +15,7 @@ from pipeline.release.inspect import Listed, Serving
 from pipeline.release.setup import Prepared
 from pipeline.release.steps import Steps, count, megabytes
 from pipeline.release.survey import Entry
+from pipeline.release.unlock import Lock
 
 FORMATS = ("text", "json")
 
@@ -97,6 +98,25 @@ def history(rows: Sequence[Entry]) -> None:
         ],
         "nothing has happened yet",
     )
+
+
+def locks(rows: Sequence[Lock], *, freed: bool) -> None:
+    """Print who holds, or held, each host's lock, and what to do about it."""
+    console = _console()
+    for row in rows:
+        if not row.by:
+            text = f"{row.host}: free"
+        else:
+            verb = "was held" if freed else "is held"
+            text = f"{row.host}: {verb} by {row.by} since {row.since}, running `{row.command}`"
+        console.print(escape(text), highlight=False, soft_wrap=True)
+    if any(row.by for row in rows) and not freed:
+        console.print(
+            "The host holds it for an open connection. If that command still runs, wait for it or "
+            "end it there; if its machine or its line is gone, free the lock with --yes.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def prepared(rows: Sequence[Prepared], *, plan: bool) -> None:

@@ -19,7 +19,7 @@ SCHEMA_NOTE = (
 )
 
 
-def rollback(target: Target, to: str, *, say: Steps) -> Summary:
+def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Summary:
     """Make `to` serve on every host; with an empty `to`, what served before the current release.
 
     Restarts the service and passes the health gate, as a deploy does. Raises UsageProblem when
@@ -30,9 +30,10 @@ def rollback(target: Target, to: str, *, say: Steps) -> Summary:
         with say.step("lock") as step:
             fleet = stack.enter_context(fleets.connected(target))
             command = f"rollback --to={to}" if to else "rollback"
-            found = stack.enter_context(fleets.locked(fleet, command))
+            found = stack.enter_context(fleets.locked(fleet, command, wait=lock_wait))
             step.note = ", ".join(map(str, fleet.members))
         with say.step("preflight") as step:
+            fleets.require_idle(fleet, found)
             found = put_right(fleet, found)
             name = choose(fleet, found, to)
             step.note = f"from {found[0].current or 'nothing'} to {name}"

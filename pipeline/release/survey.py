@@ -48,6 +48,7 @@ class Survey:
     have: frozenset[str]
     arch: str
     service: dict[str, str]
+    journal: dict[str, str] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -110,6 +111,7 @@ def parse(lines: Iterable[str]) -> Survey:
         have=frozenset(found.get("have", [])),
         arch=one("arch"),
         service=dict(text.split("=", 1) for text in found.get("unit", []) if "=" in text),
+        journal=dict(text.split("\t", 1) for text in found.get("journal", []) if "\t" in text),
         versions={name: _json(text) for name, text in manifests.items()},
         problems=tuple(problems),
     )

@@ -62,11 +62,15 @@ class Progress:
 
 @dataclass
 class Watch:
-    """Starts the activation on one host and follows it in a thread until it ends."""
+    """Follows the activation on one host in a thread, until it ends.
+
+    `script` is run there first: what launches the activation, or what only watches it.
+    """
 
     fleet: Fleet
     member: Member
     activation: Activation
+    script: str
     _progress: Progress = field(default_factory=Progress)
     _thread: threading.Thread | None = None
 
@@ -76,8 +80,10 @@ class Watch:
         return self._progress
 
     def start(self) -> None:
-        """Launch the activation on the host and begin to watch it."""
-        self._thread = threading.Thread(target=self._follow, name=f"watch {self.member}")
+        """Run the script on the host and begin to watch."""
+        self._thread = threading.Thread(
+            target=self._follow, name=f"watch {self.member}", daemon=True
+        )
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -89,14 +95,14 @@ class Watch:
 
     def _follow(self) -> None:
         try:
-            self._launch_and_read()
+            self._run_and_read()
         except Problem as problem:
             self._progress = replace(self._progress, error=problem)
 
-    def _launch_and_read(self) -> None:
+    def _run_and_read(self) -> None:
         fleet, member = self.fleet, self.member
         environment, layout = fleet.environment, fleet.layout
-        script = activations.launch(layout, environment, self.activation, len(fleet.members))
+        script = self.script
         again = activations.watch(layout, environment, self.activation.id)
         patience = activations.verdict_seconds(environment, len(fleet.members)) * 2
         for attempt in Retrying(

@@ -88,6 +88,54 @@ def test_a_power_cut_in_the_outage_ends_with_the_release_before(
     serving.deploy(build("1.1.0"))
 
 
+def test_a_running_activation_can_be_taken_up_again(serving: Site, build: Builder):
+    host = serving.hosts[0]
+    serving.write(health="deadline = 30\nmin_healthy = 0.5\ntimeout = 3")
+    earlier = journal_id(host)
+    client = serving.start("deploy", f"--artifact={build('1.1.0', 'slow')}")
+    seen(host, "waiting", earlier)
+    client.send_signal(signal.SIGKILL)
+    client.communicate()
+    refused = serving.fab("rollback")
+    assert refused.code == 12, refused.text
+    assert "attach` takes it up again" in refused.err
+    ended = serving.done("attach")
+    assert "deployed to staging" in ended.out
+    assert_serves(host, current(host), "1.1.0")
+    assert serving.history()[-1]["outcome"] == "kept"
+    none = serving.fab("attach")
+    assert (none.code, "no activation is running" in none.err) == (2, True)
+
+
+def test_a_taken_lock_is_waited_for_or_freed(serving: Site, build: Builder):
+    host = serving.hosts[0]
+    serving.write(health="deadline = 20\nmin_healthy = 0.5\ntimeout = 3")
+    earlier = journal_id(host)
+    first = serving.start("deploy", f"--artifact={build('1.1.0', 'slow')}")
+    seen(host, "stopping", earlier)
+    told = serving.done("unlock").out
+    assert "running `deploy`" in told
+    assert "free the lock with --yes" in told
+    waited = serving.done("deploy", f"--artifact={build('1.2.0')}", "--lock-wait=60")
+    first.communicate(timeout=60)
+    assert first.returncode == 0, waited.text
+    assert_serves(host, current(host), "1.2.0")
+    assert serving.done("unlock").out.strip() == f"{host.ip}: free"
+    # A client that hangs without ending: its connection keeps the lock.
+    hanging = serving.start("deploy", f"--artifact={build('1.1.0', 'slow')}")
+    limit = time.monotonic() + 20
+    while ": free" in serving.done("unlock").out:
+        assert time.monotonic() < limit
+    hanging.send_signal(signal.SIGSTOP)
+    settled(host, patience=120)
+    assert serving.fab("rollback").code == 12
+    assert "was held by" in serving.done("unlock", "--yes").out
+    assert serving.done("unlock").out.strip() == f"{host.ip}: free"
+    hanging.send_signal(signal.SIGKILL)
+    hanging.send_signal(signal.SIGCONT)
+    hanging.communicate()
+
+
 def test_the_second_of_two_deploys_is_refused(serving: Site, build: Builder):
     host = serving.hosts[0]
     earlier = journal_id(host)

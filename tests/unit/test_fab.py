@@ -9,7 +9,7 @@ import pytest
 from pipeline import settings
 
 FAB = Path(sys.executable).with_name("fab")
-TASKS = ("deploy", "rollback", "releases", "status", "history", "setup")
+TASKS = ("deploy", "rollback", "attach", "releases", "status", "history", "unlock", "setup")
 
 
 def fab(*words: str, hosts: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -36,8 +36,10 @@ for file in "$BASE"/.deploy/failed/*; do
 done
 [ ! -f "$BASE/.deploy/history.jsonl" ] ||
   tail -n "$LINES_OF_HISTORY" "$BASE/.deploy/history.jsonl" | sed 's/^/history\t/'
-[ ! -f "$BASE/.deploy/journal" ] ||
+[ ! -f "$BASE/.deploy/journal" ] || {
+  sed -n 's/^\(id\|kind\|to\|from\)\t/journal\t&/p' "$BASE/.deploy/journal"
   sed -n 's/^phase\t\([a-z-]*\)\t.*/phase\t\1/p' "$BASE/.deploy/journal" | tail -n 1
+}
 if systemctl is-active --quiet "$UNIT.service"; then say activating yes; fi
 systemctl show -p LoadState,ActiveState,SubState,MainPID,NRestarts,ActiveEnterTimestamp \
   "$SERVICE.service" | sed 's/^/unit\t/'
