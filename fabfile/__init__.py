@@ -5,12 +5,14 @@ from invoke.collection import Collection
 
 from .deploy import attach, deploy
 from .rollback import rollback
-from .server import history, releases, setup, status, unlock
+from .server import health, history, logs, releases, restart, setup, status, unlock
 from .targets import FleetExecutor
 
 # Fabric's documented hook for host look-ups: several -H names become one call on one fleet.
 program.executor_class = FleetExecutor
 
-ns = Collection(deploy, rollback, attach, releases, status, history, unlock, setup)
+ns = Collection(
+    deploy, rollback, attach, status, health, logs, restart, releases, history, unlock, setup
+)
 # Fabric would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

@@ -1,8 +1,9 @@
-"""fab setup, releases, status, history, unlock."""
+"""fab setup, status, health, logs, restart, releases, history, unlock."""
 
 from pathlib import Path
 
-from pipeline.release import guards, inspect, present
+from pipeline.errors import UsageProblem
+from pipeline.release import guards, inspect, operate, present
 from pipeline.release import setup as provisioning
 from pipeline.release import unlock as locking
 from pipeline.remote.inventory import Target
@@ -72,3 +73,26 @@ def unlock(target: Target, yes: bool = False) -> None:
     A running activation keeps a lock of its own, which this does not touch.
     """
     present.locks(locking.release(target) if yes else locking.locks(target), freed=yes)
+
+
+@on_target(format="text or json")
+def health(target: Target, format: str = "text") -> None:
+    """Ask each host's service for its health once; exit 1 if one is not healthy."""
+    rows = operate.look(target)
+    present.as_json(rows) if format == "json" else present.health(rows)
+    present.require_healthy(rows)
+
+
+@on_target(lines="how many lines of the journal")
+def logs(target: Target, lines: int = 100) -> None:
+    """Show the newest lines of the service's journal on each host."""
+    if lines < 1:
+        raise UsageProblem(f"--lines={lines} must be at least 1")
+    present.logs(operate.logs(target, lines))
+
+
+@on_target(lock_wait="seconds to wait for a lock that is taken", yes="do not ask for confirmation")
+def restart(target: Target, lock_wait: int = 0, yes: bool = False) -> None:
+    """Restart the service, host after host, each checked before the next."""
+    guards.confirm(target.environment, "restart", yes=yes)
+    operate.restart(target, lock_wait=lock_wait, say=present.narrator("text"))

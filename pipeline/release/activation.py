@@ -93,7 +93,7 @@ def launch(layout: Layout, environment: Environment, activation: Activation, hos
         ACTIVATION=script(layout, environment, activation, hosts),
         DEPLOY_USER=environment.user,
         **_watched(layout, environment, activation.id),
-    ) + shell.body("watch")
+    ) + "".join(map(shell.body, ("look", "watch")))
 
 
 def watch(layout: Layout, environment: Environment, identity: str) -> str:
@@ -101,7 +101,12 @@ def watch(layout: Layout, environment: Environment, identity: str) -> str:
 
     It exits 0 after a terminal phase, 1 if the activation vanished without one.
     """
-    return shell.render("watch", **_watched(layout, environment, identity))
+    return shell.render("look", "watch", **_watched(layout, environment, identity))
+
+
+def look(layout: Layout, environment: Environment) -> str:
+    """Return the read-only script that prints one look at the service (health.parse)."""
+    return shell.render("look", **_watched(layout, environment, "")) + "look\n"
 
 
 def verdict(layout: Layout, identity: str, *, keep: bool, reason: str, downtime: float) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.remote.inventory import Health
 
-_HTTP_OK = 200
+HTTP_OK = 200
 _STEADY_LOOKS = 2
 """Passes needed however short min_healthy is: one answer proves little."""
 
@@ -118,7 +118,7 @@ def _unwell(look: Look, expected: Expected) -> str:
         return f"the service is {look.active or 'unknown'}"
     if expected.before and look.invocation == expected.before:
         return "the old process still answers"
-    if look.code != _HTTP_OK:
+    if look.code != HTTP_OK:
         answer = f"HTTP {look.code}" if look.code else "no answer"
         return f"{answer} from {expected.health.url} {look.body[:200]}".rstrip()
     for name, got, want in (

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.errors import UsageProblem
+from pipeline.errors import Problem, UsageProblem
 from pipeline.release.deploy import Summary
 from pipeline.release.inspect import Listed, Serving
+from pipeline.release.operate import Health
 from pipeline.release.setup import Prepared
 from pipeline.release.steps import Steps, count, megabytes
 from pipeline.release.survey import Entry
@@ -98,6 +99,29 @@ def history(rows: Sequence[Entry]) -> None:
         ],
         "nothing has happened yet",
     )
+
+
+def health(rows: Sequence[Health]) -> None:
+    """Print how each host's service is."""
+    _table(
+        ("host", "health", "version", "restarts", "answer"),
+        [(r.host, "ok" if r.healthy else "ILL", r.version, r.restarts, r.answer) for r in rows],
+        "no hosts",
+    )
+
+
+def require_healthy(rows: Sequence[Health]) -> None:
+    """Raise Problem, naming the hosts, unless every service is healthy."""
+    if ill := [row.host for row in rows if not row.healthy]:
+        raise Problem(f"not healthy: {', '.join(ill)}", remedy="`logs` shows the journal")
+
+
+def logs(rows: Sequence[tuple[str, str]]) -> None:
+    """Print each host's journal as it is, below the host's name where there are several."""
+    for host, text in rows:
+        if len(rows) > 1:
+            sys.stdout.write(f"--- {host}\n")
+        sys.stdout.write(text)
 
 
 def locks(rows: Sequence[Lock], *, freed: bool) -> None:

@@ -9,7 +9,19 @@ import pytest
 from pipeline import settings
 
 FAB = Path(sys.executable).with_name("fab")
-TASKS = ("deploy", "rollback", "attach", "releases", "status", "history", "unlock", "setup")
+TASKS = (
+    "deploy",
+    "rollback",
+    "attach",
+    "status",
+    "health",
+    "logs",
+    "restart",
+    "releases",
+    "history",
+    "unlock",
+    "setup",
+)
 
 
 def fab(*words: str, hosts: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 # may be run again after a dropped line. Journal lines are passed on as they are; while a verdict
 # is awaited, each look at the service is one line `seen` of tab-separated fields (health.py).
 cd "$BASE/.deploy" || exit 1
-one_line() { tr '\n\t\r' '   ' | head -c "$1"; }
 tab=$(printf '\t')
 shown=0
 absent=0
@@ -21,18 +20,7 @@ while :; do
   case "$last" in
     kept | rolled-back | rollback-failed) exit 0 ;;
     waiting)
-      read -r uptime _ </proc/uptime
-      state=$(systemctl show -p ActiveState,SubState,MainPID,InvocationID,NRestarts \
-        "$SERVICE.service" | one_line 400)
-      answer=$(curl -s -m "$HEALTH_TIMEOUT" -w '\n%{http_code}' "$HEALTH_URL")
-      code=$(printf '%s' "$answer" | tail -n 1)
-      body=$(printf '%s' "$answer" | sed '$d' | one_line 600)
-      system=
-      if [ "$code" = 200 ] && [ -n "$VERSION_URL" ]; then
-        system=$(curl -s -m "$HEALTH_TIMEOUT" "$VERSION_URL" | one_line 2000)
-      fi
-      printf 'seen\t%s\t%s\t%s\t%s\t%s\n' \
-        "${uptime%.*}${uptime#*.}" "$state" "$code" "$body" "$system"
+      look
       ;;
   esac
   if systemctl is-active --quiet "$UNIT.service"; then

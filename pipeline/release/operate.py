@@ -1,0 +1,124 @@
+"""An operator's day: the service's health, its journal, a restart that is checked."""
+
+import shlex
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from pipeline.errors import Problem
+from pipeline.release import activation as activations
+from pipeline.release import fleet as fleets
+from pipeline.release import health, shell
+from pipeline.release.fleet import Fleet, Member
+from pipeline.release.health import Decision, Expected, Look
+from pipeline.release.steps import Steps
+from pipeline.remote import execute
+from pipeline.remote.inventory import Target
+
+_POLL = 0.2
+
+
+@dataclass(frozen=True)
+class Health:
+    """One host's service at this moment."""
+
+    host: str
+    healthy: bool
+    answer: str
+    version: str
+    restarts: int
+
+
+class _NotYet(Exception):
+    """The service has not passed yet, and has not failed."""
+
+
+def look(target: Target) -> list[Health]:
+    """Return how each host's service is now; changes nothing."""
+    with fleets.connected(target) as fleet:
+        return fleets.each(lambda member: _health(member, _look(fleet, member)), fleet.members)
+
+
+def logs(target: Target, lines: int) -> list[tuple[str, str]]:
+    """Return the newest `lines` of the service's journal on each host, as (host, text)."""
+    with fleets.connected(target) as fleet:
+        unit = shlex.quote(f"{fleet.layout.service}.service")
+        script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {unit} 2>&1"
+        return fleets.each(
+            lambda member: (str(member), execute.sh(member.connection, script, timeout=60).out),
+            fleet.members,
+        )
+
+
+def restart(target: Target, *, lock_wait: float = 0, say: Steps) -> None:
+    """Restart the service on every host, one after the other, each checked before the next.
+
+    Raises Problem, with the journal, when a host does not become healthy; the hosts after it
+    are then left alone.
+    """
+    with ExitStack() as stack:
+        with say.step("lock"):
+            fleet = stack.enter_context(fleets.connected(target))
+            found = stack.enter_context(fleets.locked(fleet, "restart", wait=lock_wait))
+            fleets.require_idle(fleet, found)
+        for member in fleet.members:
+            with say.step(f"restart {member}") as step:
+                step.note = _restart(fleet, member)
+
+
+def _restart(fleet: Fleet, member: Member) -> str:
+    before = _look(fleet, member).invocation
+    unit = f"{fleet.layout.service}.service"
+    ended = execute.sh(
+        member.connection, f"sudo -n /usr/bin/systemctl restart {shlex.quote(unit)}", timeout=120
+    )
+    if ended.code:
+        raise Problem(f"{member}: the restart failed", detail=ended.err)
+    expected = Expected(before=before, version="", commit="", health=fleet.environment.health)
+    looks: list[Look] = []
+    decision = Decision("wait", "")
+    try:
+        for attempt in Retrying(
+            stop=stop_after_delay(fleet.environment.health.deadline),
+            wait=wait_fixed(_POLL),
+            retry=retry_if_exception_type(_NotYet),
+        ):
+            with attempt:
+                looks.append(_look(fleet, member))
+                decision = health.judge(looks, expected)
+                if decision.verdict == "wait":
+                    raise _NotYet
+    except RetryError:
+        decision = Decision("fail", f"not healthy in time: {decision.reason}")
+    if decision.verdict == "fail":
+        script = shell.render(
+            "diagnose",
+            WHAT="service",
+            MIGRATE_OUTPUT="",
+            INVOCATION=looks[-1].invocation,
+            SERVICE=fleet.layout.service,
+        )
+        said = execute.sh(member.connection, script, timeout=20).out
+        raise Problem(f"{member}: after the restart: {decision.reason}", detail=said)
+    return "healthy"
+
+
+def _look(fleet: Fleet, member: Member) -> Look:
+    script = activations.look(fleet.layout, fleet.environment)
+    out = execute.sh(member.connection, script, timeout=90).out
+    try:
+        return health.parse(out.rstrip("\n"))
+    except ValueError:
+        raise Problem(f"{member}: the service could not be looked at", detail=out) from None
+
+
+def _health(member: Member, found: Look) -> Health:
+    answer = f"HTTP {found.code} {found.body}" if found.code else "no answer"
+    return Health(
+        host=str(member),
+        healthy=found.code == health.HTTP_OK and found.active == "active",
+        answer=f"{answer}; service {found.active} ({found.sub})",
+        version=found.version,
+        restarts=found.restarts,
+    )
