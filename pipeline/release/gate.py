@@ -19,6 +19,7 @@ from pipeline.release.survey import Survey
 from pipeline.release.watch import Watch
 from pipeline.remote import connection as connections
 from pipeline.remote import execute
+from pipeline.remote.inventory import Health
 
 _POLL = 0.05
 _END_SECONDS = 180
@@ -148,10 +149,11 @@ def _migrated(first: Watch) -> bool:
 def _await_health(watches: list[Watch]) -> str:
     """Wait until every host is healthy; return why not, or nothing."""
     decisions: list[Decision] = []
-    deadline = watches[0].fleet.environment.health.deadline
+    public = ""
+    rules = watches[0].fleet.environment.health
     try:
         for attempt in Retrying(
-            stop=stop_after_delay(deadline),
+            stop=stop_after_delay(rules.deadline),
             wait=wait_fixed(_POLL),
             retry=retry_if_exception_type(_NotYet),
         ):
@@ -161,8 +163,11 @@ def _await_health(watches: list[Watch]) -> str:
                     break
                 if any(decision.verdict == "wait" for decision in decisions):
                     raise _NotYet
+                public = public_complaint(rules)
+                if public:
+                    raise _NotYet
     except RetryError:
-        late = f"not healthy within {deadline:g} s: "
+        late = f"not healthy within {rules.deadline:g} s: "
     else:
         late = ""
     said = [
@@ -170,7 +175,25 @@ def _await_health(watches: list[Watch]) -> str:
         for watch, decision in zip(watches, decisions, strict=True)
         if decision.verdict == "fail" or (late and decision.verdict == "wait")
     ]
+    if late and public:
+        said.append(f"{late}{public}")
     return "; ".join(said)
+
+
+def public_complaint(rules: Health) -> str:
+    """Return what is wrong with the answer of health.public_url; nothing if it is 200 or unset.
+
+    Asked from this machine, so it sees what users see: DNS, proxy and certificate included.
+    """
+    if not rules.public_url:
+        return ""
+    import httpx  # 0.1 s that most commands never need
+
+    try:
+        answer = httpx.get(rules.public_url, timeout=rules.timeout, follow_redirects=True)
+    except httpx.HTTPError as error:
+        return f"{rules.public_url}: {error or type(error).__name__}"
+    return "" if answer.is_success else f"{rules.public_url}: HTTP {answer.status_code}"
 
 
 def _judged(watch: Watch) -> Decision:

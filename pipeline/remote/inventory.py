@@ -27,6 +27,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     url: str = "http://localhost:8000/api/health"
     version_url: str = "http://localhost:8000/api/system"
+    public_url: str = ""
     timeout: float = 20
     deadline: float = 120
     min_healthy: float = 3

@@ -217,3 +217,19 @@ def test_old_releases_and_backups_are_cleaned_up(site: Site, build: Builder):
     names = [site.deploy(build(f"1.{minor}.0"))["release"] for minor in range(4)]
     assert releases(host) == names[2:]
     assert_serves(host, names[3], "1.3.0")
+
+
+def test_the_public_address_must_answer_too(serving: Site, build: Builder):
+    host = serving.hosts[0]
+    before = current(host)
+    rules = 'deadline = 6\nmin_healthy = 0.5\ntimeout = 2\npublic_url = "http://{}:{}/api/health"'
+    # The application listens on loopback only: from here nothing answers.
+    serving.write(health=rules.format(host.ip, 8000))
+    ended = serving.fab("deploy", f"--artifact={build('1.1.0')}")
+    assert ended.code == 10, ended.text
+    assert f"not healthy within 6 s: http://{host.ip}:8000/api/health" in ended.err
+    assert_serves(host, before, "1.0.0")
+    text = f"{sites_module.ENVIRONMENT_FILE}LISTEN_IP=0.0.0.0\n"
+    host.write("/etc/qusto/staging.env", text, mode=0o600)
+    summary = serving.deploy(build("1.1.0"))
+    assert_serves(host, summary["release"], "1.1.0")
