@@ -5,14 +5,25 @@ from invoke.collection import Collection
 
 from .deploy import attach, deploy
 from .rollback import rollback
-from .server import health, history, logs, releases, restart, setup, status, unlock
+from .server import doctor, health, history, logs, releases, restart, setup, status, unlock
 from .targets import FleetExecutor
 
 # Fabric's documented hook for host look-ups: several -H names become one call on one fleet.
 program.executor_class = FleetExecutor
 
 ns = Collection(
-    deploy, rollback, attach, status, health, logs, restart, releases, history, unlock, setup
+    deploy,
+    rollback,
+    attach,
+    status,
+    health,
+    logs,
+    restart,
+    releases,
+    history,
+    unlock,
+    doctor,
+    setup,
 )
 # Fabric would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

@@ -1,9 +1,11 @@
-"""fab setup, status, health, logs, restart, releases, history, unlock."""
+"""fab setup, doctor, status, health, logs, restart, releases, history, unlock."""
 
 from pathlib import Path
 
 from pipeline.errors import UsageProblem
-from pipeline.release import guards, inspect, operate, present
+from pipeline.release import artifact as artifacts
+from pipeline.release import deploy as deploying
+from pipeline.release import guards, inspect, operate, preflight, present
 from pipeline.release import setup as provisioning
 from pipeline.release import unlock as locking
 from pipeline.remote.inventory import Target
@@ -42,6 +44,15 @@ def setup(
         plan=plan,
     )
     present.prepared(rows, plan=plan)
+
+
+@on_target(artifact="an artifact that should fit as well", format="text or json")
+def doctor(target: Target, artifact: str = "", format: str = "text") -> None:
+    """Check everything that a deploy needs, on every host, changing nothing."""
+    built = artifacts.read(Path(artifact)) if artifact else None
+    rows = deploying.doctor(target, built)
+    present.as_json(rows) if format == "json" else present.findings(rows)
+    preflight.require(rows)
 
 
 @on_target(format="text or json")

@@ -2,19 +2,21 @@
 
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import Problem, RolledBack, UsageProblem
+from pipeline.errors import Problem, RolledBack
 from pipeline.release import artifact as artifacts
 from pipeline.release import fleet as fleets
-from pipeline.release import gate, naming, retention, shell
+from pipeline.release import gate, naming, preflight, retention, shell
 from pipeline.release import survey as surveys
 from pipeline.release.activation import Migrate
 from pipeline.release.artifact import Artifact
 from pipeline.release.fleet import Fleet, Member
+from pipeline.release.manifest import Manifest
 from pipeline.release.steps import Steps, count, megabytes
 from pipeline.release.survey import Survey
 from pipeline.remote import execute, transfer
@@ -23,7 +25,6 @@ from pipeline.remote.inventory import Target
 _MISMATCH = 4
 _NONE_PENDING = "No pending migrations!"
 _PENDING_LINE = re.compile(r"^\s*\* (?P<migration>\d+_\S+)")
-_SPACE_FACTOR = 2.5
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def deploy(
         with say.step("preflight") as step:
             fleets.require_idle(fleet, found)
             found = put_right(fleet, found)
-            preflight(fleet, found, artifact)
+            preflight.require(examine(fleet, found, artifact.manifest))
             name = new_name(found)
             step.note = f"release {name}, version {artifact.manifest.label}"
         with say.step("upload") as step:
@@ -129,31 +130,24 @@ def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
     return fleets.survey(fleet)
 
 
-def preflight(fleet: Fleet, found: list[Survey], artifact: Artifact) -> None:
-    """Refuse hosts that the artifact cannot run on or does not fit on; changes nothing."""
-    needed = artifact.manifest.bytes * _SPACE_FACTOR
-    for member, survey in zip(fleet.members, found, strict=True):
-        if missing := sorted({"curl", "flock", "sha256sum", "tar", "sudo"} - survey.have):
-            raise UsageProblem(f"{member} lacks {', '.join(missing)}", remedy="install it there")
-        if survey.disk * 1024 < needed:
-            raise Problem(
-                f"{member}: {megabytes(survey.disk * 1024)} free below {fleet.layout.base}, but "
-                f"this deploy needs {megabytes(int(needed))}",
-                remedy=f"make room, or lower `keep` in hosts.toml [{fleet.environment.name}]",
-            )
-        if survey.inodes and survey.inodes < artifact.manifest.files * _SPACE_FACTOR:
-            raise Problem(f"{member}: only {survey.inodes} inodes are free", remedy="make room")
-        if survey.arch != artifact.manifest.arch:
-            raise UsageProblem(
-                f"{member} is {survey.arch}, but the artifact was built for "
-                f"{artifact.manifest.arch}",
-                remedy="build it on a machine like the server",
-            )
-        if survey.current and survey.current not in survey.releases:
-            raise Problem(
-                f"{member}: `current` leads to {survey.current}, which is not there",
-                remedy="roll back to a release of `releases` first",
-            )
+def examine(
+    fleet: Fleet, found: list[Survey], manifest: Manifest | None
+) -> list[preflight.Finding]:
+    """Return what the surveys say about every host, for an artifact or for none."""
+    now = time.time()
+    return [
+        finding
+        for member, survey in zip(fleet.members, found, strict=True)
+        for finding in preflight.examine(
+            str(member), survey, fleet.environment, fleet.layout, manifest, now
+        )
+    ]
+
+
+def doctor(target: Target, artifact: Artifact | None) -> list[preflight.Finding]:
+    """Look at everything that a deploy to `target` needs; changes nothing."""
+    with fleets.connected(target) as fleet:
+        return examine(fleet, fleets.survey(fleet), artifact.manifest if artifact else None)
 
 
 def upload(fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, name: str) -> int:

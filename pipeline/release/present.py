@@ -13,6 +13,7 @@ from pipeline.errors import Problem, UsageProblem
 from pipeline.release.deploy import Summary
 from pipeline.release.inspect import Listed, Serving
 from pipeline.release.operate import Health
+from pipeline.release.preflight import Finding
 from pipeline.release.setup import Prepared
 from pipeline.release.steps import Steps, count, megabytes
 from pipeline.release.survey import Entry
@@ -98,6 +99,15 @@ def history(rows: Sequence[Entry]) -> None:
             for r in rows
         ],
         "nothing has happened yet",
+    )
+
+
+def findings(rows: Sequence[Finding]) -> None:
+    """Print what was looked at, and what to do about what is not as it should be."""
+    _table(
+        ("host", "", "what", "what to do"),
+        [(row.host, row.state, row.what, row.remedy) for row in rows],
+        "no hosts",
     )
 
 

@@ -1,5 +1,6 @@
 """What is on a host before anything is changed: one read-only script, and its answer."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,9 @@ class Survey:
     have: frozenset[str]
     arch: str
     service: dict[str, str]
+    epoch: float = 0
+    libc: str = ""
+    sudo: frozenset[str] = frozenset()
     journal: dict[str, str] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -111,6 +115,10 @@ def parse(lines: Iterable[str]) -> Survey:
         have=frozenset(found.get("have", [])),
         arch=one("arch"),
         service=dict(text.split("=", 1) for text in found.get("unit", []) if "=" in text),
+        epoch=float(text) if (text := one("epoch")).isdigit() else 0,
+        libc=one("libc"),
+        # sudo -l escapes what sudoers would take for its own: , : = \\ with a backslash.
+        sudo=frozenset(re.sub(r"\\(.)", r"\1", text) for text in found.get("sudo", [])),
         journal=dict(text.split("\t", 1) for text in found.get("journal", []) if "\t" in text),
         versions={name: _json(text) for name, text in manifests.items()},
         problems=tuple(problems),

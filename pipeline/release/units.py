@@ -119,10 +119,10 @@ WantedBy=multi-user.target
 """
 
 
-def sudoers(layout: Layout, environment: Environment) -> str:
+def sudo_lines(layout: Layout, environment: Environment) -> list[str]:
     """Return the only commands that the deploy user may run as root, word for word."""
     systemctl = "/usr/bin/systemctl"
-    lines = [
+    return [
         *(
             f"{systemctl} {verb} {layout.service}.service"
             for verb in ("start", "stop", "restart", "reset-failed")
@@ -133,7 +133,14 @@ def sudoers(layout: Layout, environment: Environment) -> str:
         f"/usr/bin/systemd-run --collect --quiet --uid={environment.user} --service-type=exec "
         f"--unit={layout.activation_unit} {layout.activate}",
     ]
-    rules = "".join(f"{environment.user} ALL=(root) NOPASSWD: {line}\n" for line in lines)
+
+
+def sudoers(layout: Layout, environment: Environment) -> str:
+    """Return the drop-in that allows `sudo_lines` and nothing else."""
+    rules = "".join(
+        f"{environment.user} ALL=(root) NOPASSWD: {line}\n"
+        for line in sudo_lines(layout, environment)
+    )
     return f"# Written by `fab setup`; changes here are lost.\n{rules}"
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+from tests.system.artifacts import Builder
 from tests.system.site import ENVIRONMENT_FILE, Site, version
 
 
@@ -14,6 +15,23 @@ def test_health_says_what_answers(serving: Site):
     assert ended.code == 1
     assert "no answer; service inactive" in ended.out
     assert f"not healthy: {serving.hosts[0].ip}" in ended.err
+
+
+def test_the_doctor_finds_a_prepared_host_well(serving: Site, build: Builder):
+    rows = json.loads(serving.done("doctor", f"--artifact={build('1.1.0')}", "--format=json").out)
+    assert {row["state"] for row in rows} == {"ok"}, rows
+    assert any("sudo allows" in row["what"] for row in rows)
+    assert any("the artifact fits" in row["what"] for row in rows)
+
+
+def test_the_doctor_finds_what_is_missing(serving: Site):
+    host = serving.hosts[0]
+    host.run("sed -i /reset-failed/d /etc/sudoers.d/qusto-deploy-staging")
+    ended = serving.fab("doctor")
+    assert ended.code == 1, ended.text
+    assert "sudo does not allow `/usr/bin/systemctl reset-failed" in ended.err
+    host.run("mv /usr/bin/curl /usr/bin/curl.away")
+    assert "lacks curl" in serving.fab("doctor").text
 
 
 def test_logs_show_the_services_journal(serving: Site):

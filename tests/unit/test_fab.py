@@ -20,6 +20,7 @@ TASKS = (
     "releases",
     "history",
     "unlock",
+    "doctor",
     "setup",
 )
 

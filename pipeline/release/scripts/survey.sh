@@ -3,7 +3,11 @@
 say() { printf '%s\t%s\n' "$1" "$2"; }
 
 say clock "$(date +%Y%m%d_%H%M%S)"
+say epoch "$(date +%s)"
 say arch "$(uname -m)"
+say libc "$(getconf GNU_LIBC_VERSION 2>/dev/null)"
+# One line per rule, as sudo itself lists them for us; it wraps nothing when COLUMNS is large.
+COLUMNS=1000 sudo -n -l 2>/dev/null | sed -n 's/^ *(root) NOPASSWD: /sudo\t/p'
 for program in curl flock sha256sum rsync tar sudo; do
   command -v "$program" >/dev/null 2>&1 && say have "$program"
 done
