@@ -2,22 +2,32 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline import descendants
 from pipeline.errors import ExitCode, Problem, UsageProblem
 from pipeline.sandbox import miniature
 from pipeline.sandbox.host import NAME, Sandbox
 
+_GIVE_UP_SECONDS = 30
+"""The longest an interrupted command may take; a deploy first rolls back what it began."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALLED = 128
 ELIXIR_COMMIT = "e11c51" * 6 + "beef"
 Builder = Callable[[str, str], Path]
 
@@ -40,13 +50,10 @@ class Stage:
         sys.stdout.flush()
         program = Path(sys.executable).with_name(words[0])
         environ = {**os.environ, **self.sandbox.environ(), **variables}
-        ended = subprocess.run(
-            [str(program), *words[1:]], cwd=self.project, env=environ, check=False
-        )
-        if ended.returncode != expect:
+        code = _run([str(program), *words[1:]], self.project, environ)
+        if code != expect:
             raise Problem(
-                f"the demo went wrong: `{' '.join(words)}` exited {ended.returncode}, "
-                f"but {expect} was expected"
+                f"the demo went wrong: `{' '.join(words)}` exited {code}, but {expect} was expected"
             )
         if expect:
             self.console.print(f"[dim](exit {expect}, as it should be)[/]", highlight=False)
@@ -79,17 +86,27 @@ def run(project: Path) -> int:
         raise UsageProblem(
             f"{', '.join(missing)} not found", remedy="install util-linux, coreutils"
         )
+    directory = tempfile.gettempdir()
+    if not re.fullmatch(r"[\w./-]+", directory, re.ASCII):
+        raise UsageProblem(
+            f"the temporary directory {directory!r} has characters that paths of a server may not",
+            remedy="set TMPDIR to another",
+        )
     console = Console()
+    curl = "" if shutil.which("curl") else "curl, "
     console.print(
         "A sandbox: an SSH server on 127.0.0.1 whose commands run here, below one temporary "
-        "directory.\nStand-ins take the place of sudo, systemctl, systemd-run, journalctl, "
-        "useradd, usermod, getent,\nvisudo and chown. SSH, rsync, the scripts, the processes and "
-        "the health checks are real.",
+        "directory. Stand-ins take the place of sudo, systemctl, systemd-run, journalctl, "
+        f"useradd, usermod, groupadd, getent, {curl}visudo and chown. SSH, the transfer of files, "
+        "the scripts, the processes and the health checks are real.",
         highlight=False,
     )
-    with Sandbox() as sandbox:
+    with _ending_on_signals(), descendants.guarded(), Sandbox() as sandbox:
         stage = Stage(sandbox, project, console)
-        _play(stage, _builder(stage))
+        try:
+            _play(stage, _builder(stage))
+        finally:
+            _ignore_signals()  # what follows takes a moment and must not be cut short
     console.print("\nThe sandbox is gone, and nothing of it is left.", highlight=False)
     return int(ExitCode.DONE)
 
@@ -98,7 +115,7 @@ def _play(stage: Stage, build: Builder) -> None:
     host = ("-H", NAME)
     directory = stage.sandbox.directory
     stage.tell("The host is made ready: users, directories, units, sudo lines, environment.")
-    stage.command("fab", *host, "setup", f"--env-file={directory}/sandbox.env")
+    stage.command("fab", *host, "setup", f"--env-file={stage.sandbox.env_file}")
     stage.tell("Version 1.0.0 is deployed.")
     stage.command("fab", *host, "deploy", f"--artifact={build('1.0.0', '')}")
     stage.expect("1.0.0")
@@ -117,6 +134,50 @@ def _play(stage: Stage, build: Builder) -> None:
     stage.command("fab", *host, "releases")
     stage.command("fab", *host, "history")
     stage.command("fab", *host, "status")
+
+
+def _run(argv: list[str], directory: Path, environ: dict[str, str]) -> int:
+    """Run a program to its end; if we are interrupted, so is it, and we wait until it is gone.
+
+    It has a process group of its own, so that Ctrl-C comes to it from us, and once.
+    """
+    child = subprocess.Popen(argv, cwd=directory, env=environ, process_group=0)
+    try:
+        return child.wait()
+    except BaseException:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(_GIVE_UP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        raise
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """Let INT, TERM and HUP end the demo in an orderly way; a second one changes nothing."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        _ignore_signals()
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(_SIGNALLED + number)
+
+    for number in _SIGNALS:
+        if before[number] != signal.SIG_IGN or number == signal.SIGINT:  # nohup stays in force
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, before[number])
+
+
+def _ignore_signals() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _builder(stage: Stage) -> Builder:

@@ -2,60 +2,71 @@
 
 Real: SSH with a verified host key, SFTP, rsync, sh, flock, curl, every script of a deploy, every
 process of the service. Stand-ins, in the PATH of the host's commands: sudo, systemctl,
-systemd-run, journalctl, useradd, usermod, getent, visudo, chown (and curl where it is missing).
-Everything lies below one temporary directory and is gone afterwards.
+systemd-run, journalctl, useradd, usermod, groupadd, getent, visudo, chown (and curl where it is
+missing). Everything lies below one temporary directory and is gone afterwards.
 """
 
-import asyncio
-import json
 import os
+import random
+import shlex
 import shutil
 import signal
 import socket
 import sys
 import tempfile
-import threading
-from collections.abc import Coroutine
-from contextlib import suppress
+import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
 
 import asyncssh
 
-STANDINS = Path(__file__).parent / "standins"
-SMALL = ("sudo", "useradd", "usermod", "getent", "visudo", "chown")
-SYSTEMD = ("systemctl", "systemd-run", "journalctl")
+from pipeline import descendants
+from pipeline.errors import Problem
+from pipeline.sandbox.server import Server
+from pipeline.settings import PROJECT
+
 NAME = "sandbox"
-_CHUNK = 65536
-T = TypeVar("T")
+STANDINS = Path(__file__).parent / "standins"
+SMALL = ("sudo", "useradd", "usermod", "groupadd", "getent", "visudo", "chown")
+PYTHON = {
+    "systemctl": "systemctl",
+    "systemd-run": "systemd_run",
+    "journalctl": "journalctl",
+}
+PARTS = (
+    "bin",
+    "state",
+    "journal",
+    "tmp",
+    "host/etc/systemd/system",
+    "host/home",
+    "host/run",
+    "host/tmp",
+    "host/var/lib",
+)
+_GONE_SECONDS = 10
+_NO_GROUP = -1
 
 
 class Sandbox:
     """One sandbox host, from `with` to its end. `port` is the SSH port, `http` the service's."""
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="qusto-sandbox-"))
-        self.http = _free_port()
+        self._marker = descendants.new_marker()
+        self._server: Server | None = None
+        self.directory = Path()
+        self.http = 0
         self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox sshd")
 
     def __enter__(self) -> "Sandbox":
         """Start the host; what it needs is written below `directory`."""
-        for part in ("bin", "state", "journal", "host/home", "host/run", "host/var/lib"):
-            (self.directory / part).mkdir(parents=True)
-        _install_standins(self.directory / "bin")
-        host_key = asyncssh.generate_private_key("ssh-ed25519")
-        client_key = asyncssh.generate_private_key("ssh-ed25519")
-        client_key.write_private_key(self.key_file)
-        self.key_file.chmod(0o600)
-        self._thread.start()
-        self._server = self._call(self._listen(host_key, client_key))
-        self.port = self._server.get_port()
-        public = host_key.export_public_key().decode().split()
-        (self.directory / "hosts.toml").write_text(self._hosts_toml(" ".join(public[:2])))
-        (self.directory / "sandbox.env").write_text(self._environment_file())
+        # The real path: mktemp's may lead through links, and systemd units name real ones.
+        self.directory = Path(tempfile.mkdtemp(prefix="qusto-sandbox-")).resolve()
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -65,90 +76,80 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         """End every process of the host and remove all of it."""
-        self._call(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        self._end_services()
-        shutil.rmtree(self.directory)
+        self._end()
 
     @property
     def key_file(self) -> Path:
         """The private key that the host accepts, for any user name."""
         return self.directory / "id_ed25519"
 
+    @property
+    def hosts_file(self) -> Path:
+        """The hosts.toml that names this host."""
+        return self.directory / "hosts.toml"
+
+    @property
+    def env_file(self) -> Path:
+        """The service's environment, for `fab setup --env-file`."""
+        return self.directory / "sandbox.env"
+
     def environ(self) -> dict[str, str]:
-        """Return what `fab` needs in its environment to find this host and no other."""
-        return {"QUSTO_HOSTS": str(self.directory / "hosts.toml")}
+        """Return what a program needs in its environment to find this host and no other.
 
-    async def _listen(
-        self, host_key: asyncssh.SSHKey, client_key: asyncssh.SSHKey
-    ) -> asyncssh.SSHAcceptor:
-        authorized = asyncssh.import_authorized_keys(client_key.export_public_key().decode())
-        return await asyncssh.listen(
-            "127.0.0.1",
-            0,
-            server_host_keys=[host_key],
-            authorized_client_keys=authorized,
-            process_factory=self._run,
-            sftp_factory=True,
-            encoding=None,
-        )
+        What it leaves behind, files in TMPDIR and processes, ends with the sandbox.
+        """
+        return {
+            "QUSTO_HOSTS": str(self.hosts_file),
+            "TMPDIR": str(self.directory / "tmp"),
+            self._marker: "1",
+        }
 
-    async def _run(self, process: "asyncssh.SSHServerProcess[bytes]") -> None:
-        """Run one command of a client, as sshd does: the shell gets it, in a session of its own."""
-        user = str(process.get_extra_info("username"))
+    def _start(self) -> None:
+        for part in PARTS:
+            (self.directory / part).mkdir(parents=True)
+        _install_standins(self.directory / "bin")
+        host_key = asyncssh.generate_private_key("ssh-ed25519")
+        client_key = asyncssh.generate_private_key("ssh-ed25519")
+        client_key.write_private_key(self.key_file)
+        self.key_file.chmod(0o600)
+        self._server = Server(host_key, client_key, self._commands_environ)
+        self.port = self._server.port
+        self.http = _free_port()
+        public = " ".join(host_key.export_public_key().decode().split()[:2])
+        self.hosts_file.write_text(self._hosts_toml(public))
+        self.env_file.write_text(self._environment_file())
+        self.env_file.chmod(0o600)
+
+    def _end(self) -> None:
+        try:
+            if self._server:
+                self._server.close(self._kill_all)
+        finally:
+            self._kill_all()
+            shutil.rmtree(self.directory)
+
+    def _kill_all(self) -> None:
+        """Kill what carries our marker, and what that started, until nothing of it is left."""
+        limit = time.monotonic() + _GONE_SECONDS
+        while pids := descendants.living(self._marker, _NO_GROUP):
+            if time.monotonic() > limit:
+                raise Problem(f"the sandbox could not end its processes {pids}")
+            descendants.send(pids, signal.SIGKILL, _NO_GROUP)
+            time.sleep(0.01)
+
+    def _commands_environ(self, user: str) -> dict[str, str]:
         home = self.directory / "host/home" / user
         home.mkdir(parents=True, exist_ok=True)
-        child = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            process.command or "exec /bin/sh",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=home,
-            env=self._environ(user, home),
-            start_new_session=True,
-        )
-        given = asyncio.create_task(_feed(process.stdin, child.stdin))
-        await asyncio.gather(
-            _pass_on(child.stdout, process.stdout), _pass_on(child.stderr, process.stderr)
-        )
-        code = await child.wait()
-        given.cancel()
-        process.exit(code if code >= 0 else 128 - code)
-
-    def _environ(self, user: str, home: Path) -> dict[str, str]:
         return {
             "PATH": f"{self.directory}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": str(home),
             "USER": user,
+            "LOGNAME": user,
             "LANG": "C.UTF-8",
+            "TMPDIR": str(self.directory / "host/tmp"),
             "QUSTO_SANDBOX": str(self.directory),
+            self._marker: "1",
         }
-
-    async def _close(self) -> None:
-        self._server.close()
-        await self._server.wait_closed()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
-
-    def _end_services(self) -> None:
-        """Kill the supervisors first, then what they started; only pids that we recorded."""
-        states = [
-            json.loads(path.read_text()) for path in (self.directory / "state").glob("*.json")
-        ]
-        for key in ("supervisor", "MainPID"):
-            for state in states:
-                if state.get(key):
-                    with suppress(ProcessLookupError):
-                        os.killpg(state[key], signal.SIGKILL)
 
     def _hosts_toml(self, host_key: str) -> str:
         www = self.directory / "host/var/www/qusto"
@@ -171,50 +172,44 @@ min_healthy = 0.5
 """
 
     def _environment_file(self) -> str:
-        secret = os.urandom(32).hex()
         return f"""\
 PORT={self.http}
 BASE_URL=http://127.0.0.1:{self.http}
-SECRET_KEY_BASE={secret}
+SECRET_KEY_BASE={os.urandom(32).hex()}
 DATA_DIR={self.directory}/host/var/lib/qusto-{NAME}
 """
 
 
-async def _pass_on(
-    source: asyncio.StreamReader | None, target: "asyncssh.SSHWriter[bytes]"
-) -> None:
-    """Copy what the command prints to the client; a client that has gone loses it."""
-    while source and (data := await source.read(_CHUNK)):
-        with suppress(OSError):
-            target.write(data)
-            await target.drain()
-
-
-async def _feed(source: "asyncssh.SSHReader[bytes]", target: asyncio.StreamWriter | None) -> None:
-    """Copy the client's input to the command; its end, or the client's, is end of file."""
-    if target is None:
-        return
-    with suppress(OSError, asyncssh.Error):
-        while data := await source.read(_CHUNK):
-            target.write(data)
-            await target.drain()
-    target.close()
-
-
 def _install_standins(directory: Path) -> None:
-    python = f"#!{sys.executable} -IS\n"
-    systemd = python + (STANDINS / "systemd.py").read_text("utf-8")
-    small = "#!/bin/sh\n" + (STANDINS / "small.sh").read_text("utf-8")
-    texts = {**dict.fromkeys(SYSTEMD, systemd), **dict.fromkeys(SMALL, small)}
+    """Write a small launcher for each stand-in; the interpreter's path may hold anything."""
+    python = shlex.quote(sys.executable)
+    texts = {name: f". {shlex.quote(str(STANDINS / 'small.sh'))}" for name in SMALL}
+    for name, module in PYTHON.items():
+        code = (
+            "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+            f"from pipeline.sandbox.standins import {module}; "
+            f"sys.exit({module}.main(sys.argv[1:]))"
+        )
+        texts[name] = f'exec {python} -ISc {shlex.quote(code)} {shlex.quote(str(PROJECT))} "$@"'
     if shutil.which("curl") is None:
-        texts["curl"] = python + (STANDINS / "curl.py").read_text("utf-8")
+        texts["curl"] = f'exec {python} -IS {shlex.quote(str(STANDINS / "curl.py"))} "$@"'
     for name, text in texts.items():
-        (directory / name).write_text(text)
-        (directory / name).chmod(0o755)
+        path = directory / name
+        path.write_text(f"#!/bin/sh\n# Sandbox stand-in for {name}: NOT the real one.\n{text}\n")
+        path.chmod(0o755)
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that is free, below those the kernel gives to outgoing connections.
+
+    One of those could be taken again by any connection before the service listens.
+    """
+    for _ in range(100):
+        port = random.randrange(20000, 32000)  # noqa: S311  (no secret)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Problem("no free port between 20000 and 32000 on 127.0.0.1")

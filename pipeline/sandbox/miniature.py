@@ -4,6 +4,7 @@ Same commands (`start`, `eval`), same routes, same migrations to list and run; t
 """
 
 import platform
+import shlex
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ def build(version: str, *, faults: str, into: Path) -> Artifact:
     (tree / "bin").mkdir(parents=True)
     (tree / "releases" / version).mkdir(parents=True)
     start = (SOURCES / "plausible.sh").read_text("utf-8")
-    (tree / "bin/plausible").write_text(f"#!/bin/sh\npython={sys.executable}\n{start}")
+    (tree / "bin/plausible").write_text(f"#!/bin/sh\npython={shlex.quote(sys.executable)}\n{start}")
     (tree / "bin/plausible").chmod(0o755)
     shutil.copy(SOURCES / "server.py", tree / "server.py")
     (tree / "releases/start_erl.data").write_text(f"0 {version}")

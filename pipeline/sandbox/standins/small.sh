@@ -1,8 +1,10 @@
 # shellcheck shell=sh
-# Sandbox stand-in for small system programs; see host.py. Acts by the name it is called under.
+# Sandbox stand-ins for small system programs; see host.py. Acts by the name it is called under.
+say() { echo "$*" >&2; }
 case "${0##*/}" in
   sudo)
-    # Runs the command as who we are: the sandbox has one user. System paths become stand-ins.
+    # The sandbox has one user, so the command runs as who we are; but only root, and commands
+    # that a file of the host's sudoers.d allows word for word, get that far.
     while :; do
       case "$1" in
         -n | --) shift ;;
@@ -10,22 +12,44 @@ case "${0##*/}" in
         *) break ;;
       esac
     done
+    if [ "$USER" != root ] && ! cat "$QUSTO_SANDBOX"/host/etc/sudoers.d/* 2>/dev/null |
+      grep -qxF "$USER ALL=(root) NOPASSWD: $*"; then
+      say "sudo: a password is required (sandbox: $USER may not run \`$*\`)"
+      exit 1
+    fi
     program=$1
     shift
-    [ ! -x "$QUSTO_SANDBOX/bin/${program##*/}" ] || program="$QUSTO_SANDBOX/bin/${program##*/}"
-    exec "$program" "$@"
+    if [ -x "$QUSTO_SANDBOX/bin/${program##*/}" ]; then
+      program="$QUSTO_SANDBOX/bin/${program##*/}"
+    fi
+    USER=root exec "$program" "$@"
     ;;
-  useradd)
+  useradd | groupadd)
     for name in "$@"; do :; done
-    echo "$name" >>"$QUSTO_SANDBOX/users"
+    if grep -qxF "${0##*/} $name" "$QUSTO_SANDBOX/accounts" 2>/dev/null; then
+      say "${0##*/}: '$name' already exists"
+      exit 9
+    fi
+    echo "${0##*/} $name" >>"$QUSTO_SANDBOX/accounts"
     ;;
   getent)
-    [ "$1" = passwd ] && grep -qx "$2" "$QUSTO_SANDBOX/users" 2>/dev/null
+    # getent passwd NAME, getent group NAME; useradd --user-group makes both.
+    case "$1" in
+      passwd) added='useradd' ;;
+      group) added='(useradd|groupadd)' ;;
+      *) exit 1 ;;
+    esac
+    grep -qxE "$added $2" "$QUSTO_SANDBOX/accounts" 2>/dev/null || exit 2
+    echo "$2:x:999:999::$QUSTO_SANDBOX/host/home/$2:/bin/sh"
     ;;
   visudo)
-    # visudo -cqf FILE: each line is a comment or a rule.
+    # visudo -cf FILE: each line is a comment or a rule.
     for file in "$@"; do :; done
-    ! grep -qvE '^(#.*|[a-z_][a-z0-9_-]* ALL=\(root\) NOPASSWD: /.*)?$' "$file"
+    if [ ! -f "$file" ] ||
+      grep -qvE '^(#.*|[a-z_][a-z0-9_-]* ALL=\([a-z]+\) NOPASSWD: /.*)?$' "$file"; then
+      say "visudo: $file: syntax error"
+      exit 1
+    fi
     ;;
   chown | usermod) ;;
 esac
