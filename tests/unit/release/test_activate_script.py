@@ -1,0 +1,278 @@
+"""The activation script really run, by dash and by busybox; only systemctl and curl are played."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.release import activation, layout
+from pipeline.remote.inventory import Environment, Health
+from tests.unit.release.test_activation import ACTIVATION, ENVIRONMENT
+
+A, B = ACTIVATION.before, ACTIVATION.to
+SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"]}
+
+# Plays systemctl: says what it was asked, fails where the test says so (file `fail`).
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$*" >>"$PLAY/asked"
+case "$1" in
+  show) echo "invocation-of-$(readlink "$BASE/current")" ;;
+  is-failed) [ -f "$PLAY/is-failed" ] ;;
+  is-system-running) echo running ;;
+  *) ! grep -qxF "$*" "$PLAY/fail" 2>/dev/null ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A directory like a server's, with releases A (serving) and B, and the script."""
+
+    shell: list[str]
+    base: Path
+    play: Path
+    environment: Environment
+
+    def script(self, **changes: str) -> str:
+        planned = replace(ACTIVATION, **changes)  # type: ignore[arg-type]
+        return activation.script(layout.of(self.environment), self.environment, planned, hosts=1)
+
+    def start(self, *words: str, **changes: str) -> subprocess.Popen[str]:
+        script = self.base / ".deploy/activate"
+        script.write_text(self.script(**changes))
+        environ = {
+            "PATH": f"{self.play}/bin:/usr/bin:/bin",
+            "PLAY": str(self.play),
+            "BASE": str(self.base),
+        }
+        return subprocess.Popen(
+            [*self.shell, str(script), *words],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def verdict(self, *, keep: bool) -> None:
+        text = activation.verdict(
+            layout.of(self.environment), ACTIVATION.id, keep=keep, reason="said so", downtime=1.5
+        )
+        subprocess.run(["sh", "-c", text], check=True)
+
+    def fail(self, line: str) -> None:
+        with (self.play / "fail").open("a") as file:
+            file.write(f"{line}\n")
+
+    def ended(self, running: subprocess.Popen[str]) -> int:
+        running.communicate(timeout=30)
+        return running.returncode
+
+    @property
+    def current(self) -> str:
+        link = self.base / "current"
+        return link.readlink().name if link.is_symlink() else ""
+
+    @property
+    def asked(self) -> list[str]:
+        lines = (self.play / "asked").read_text().splitlines()
+        return [line for line in lines if line.split()[0] in ("start", "stop", "kill")]
+
+    @property
+    def history(self) -> list[dict[str, object]]:
+        lines = (self.base / ".deploy/history.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    @property
+    def phases(self) -> list[str]:
+        lines = (self.base / ".deploy/journal").read_text().splitlines()
+        return [line.split("\t")[1] for line in lines if line.startswith("phase\t")]
+
+    def until(self, phase: str) -> None:
+        limit = time.monotonic() + 20
+        while not (self.base / ".deploy/journal").exists() or phase not in self.phases:
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+
+
+@pytest.fixture(params=SHELLS)
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
+    shell = SHELLS[request.param]
+    if not Path("/proc/uptime").exists():
+        pytest.skip("the script needs Linux: it reads /proc/uptime")
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed")
+    base, play = tmp_path / "base", tmp_path / "play"
+    for name in (A, B):
+        (base / "releases" / name).mkdir(parents=True)
+    (base / ".deploy").mkdir()
+    (base / "current").symlink_to(f"releases/{A}")
+    (play / "bin").mkdir(parents=True)
+    programs = {
+        "systemctl": SYSTEMCTL,
+        "sudo": '#!/bin/sh\nshift 2\nexec systemctl "$@"\n',
+        "curl": "#!/bin/sh\n",
+    }
+    for name, text in programs.items():
+        (play / "bin" / name).write_text(text)
+        (play / "bin" / name).chmod(0o755)
+    health = Health(url="http://127.0.0.1:1/", timeout=1, deadline=2)
+    environment = msgspec.structs.replace(ENVIRONMENT, path=str(base), health=health)
+    return Stage(shell, base, play, environment)
+
+
+def kill(running: "subprocess.Popen[str]") -> None:
+    """End the script and its children at once, as a power cut does."""
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+
+
+def unit(suffix: str = "") -> str:
+    return f"qusto-staging{suffix}.service"
+
+
+def test_a_kept_release_is_linked_and_recorded(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    assert stage.current == B
+    stage.verdict(keep=True)
+    assert stage.ended(running) == 0
+    assert stage.asked == [f"stop {unit()}", f"start {unit('-migrate')}", f"start {unit()}"]
+    assert stage.phases == ["stopping", "migrating", "linking", "starting", "waiting", "kept"]
+    (entry,) = stage.history
+    assert (entry["outcome"], entry["reason"], entry["downtime"]) == ("kept", "said so", 1.5)
+    assert not list((stage.base / ".deploy").glob("verdict.*"))
+    assert not (stage.base / ".deploy/reserve").exists()
+
+
+def test_a_verdict_to_roll_back_brings_the_old_release_back(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    stage.verdict(keep=False)
+    assert stage.ended(running) == 10
+    assert stage.current == A
+    assert stage.asked[-2:] == [f"stop {unit()}", f"start {unit()}"]
+    assert stage.history[0]["outcome"] == "rolled-back"
+    assert (stage.base / f".deploy/failed/{B}").exists()
+
+
+def test_without_a_verdict_it_rolls_back_at_the_deadline(stage: Stage):
+    script = stage.script().replace("VERDICT_SECONDS=13", "VERDICT_SECONDS=1")
+    assert "VERDICT_SECONDS=1\n" in script
+    shortened = Stage(stage.shell, stage.base, stage.play, stage.environment)
+    object.__setattr__(shortened, "script", lambda **_: script)
+    assert shortened.ended(shortened.start()) == 10
+    assert stage.current == A
+    assert stage.history[0]["reason"] == "no verdict came before the deadline"
+
+
+def test_an_old_verdict_decides_nothing(stage: Stage):
+    stage.verdict(keep=True)
+    running = stage.start()
+    stage.until("waiting")
+    stage.verdict(keep=False)
+    assert stage.ended(running) == 10
+    assert stage.current == A
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (f"start {unit('-migrate')}", "the migration failed"),
+        (f"stop {unit()}", "the service did not stop"),
+    ],
+)
+def test_a_failing_step_rolls_back_by_itself(stage: Stage, line: str, reason: str):
+    stage.fail(line)
+    assert stage.ended(stage.start()) == 10
+    assert stage.current == A
+    assert stage.history[0]["reason"] == reason
+    assert stage.asked[-1] == f"start {unit()}"
+
+
+def test_a_service_that_starts_neither_new_nor_old_is_a_failed_rollback(stage: Stage):
+    stage.fail(f"start {unit()}")
+    assert stage.ended(stage.start()) == 11
+    assert stage.current == A
+    assert stage.history[0]["outcome"] == "rollback-failed"
+
+
+def test_a_migration_before_the_stop_fails_without_a_stop(stage: Stage):
+    stage.fail(f"start {unit('-migrate')}")
+    assert stage.ended(stage.start(migrate="before-stop")) == 10
+    assert stage.asked == [f"start {unit('-migrate')}"]
+    assert (stage.current, stage.history[0]["downtime"]) == (A, 0)
+
+
+def test_a_failed_unit_is_not_waited_for(stage: Stage):
+    (stage.play / "is-failed").touch()
+    # The old release fails as well, so even the rollback is given up at once.
+    assert stage.ended(stage.start()) in (10, 11)
+    assert stage.history[0]["reason"] == "the service failed"
+
+
+def test_a_first_deploy_that_fails_leaves_no_link(stage: Stage):
+    (stage.base / "current").unlink()
+    running = stage.start(before="")
+    stage.until("waiting")
+    stage.verdict(keep=False)
+    assert stage.ended(running) == 10
+    assert stage.current == ""
+
+
+def test_a_second_activation_is_refused_while_one_runs(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    assert stage.ended(stage.start()) == 75
+    stage.verdict(keep=True)
+    assert stage.ended(running) == 0
+
+
+def test_terminated_it_rolls_back_before_it_ends(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    running.terminate()
+    assert stage.ended(running) == 10
+    assert stage.current == A
+    assert "terminated on the server" in str(stage.history[0]["reason"])
+
+
+@pytest.mark.parametrize("phase", ["stopping", "migrating", "linking", "starting", "waiting"])
+def test_at_boot_an_open_activation_is_closed_with_the_old_release(stage: Stage, phase: str):
+    running = stage.start()
+    stage.until(phase)
+    kill(running)
+    assert stage.ended(stage.start("boot")) == 0
+    assert stage.current == A
+    assert stage.phases[-1] == "rolled-back"
+    assert stage.history[-1]["reason"] == "the host rebooted during the activation"
+    # And once more: nothing is open any more.
+    assert stage.ended(stage.start("boot")) == 0
+    assert len(stage.history) == 1
+
+
+def test_at_boot_a_verdict_to_keep_that_was_written_is_kept(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    kill(running)
+    stage.verdict(keep=True)
+    assert stage.ended(stage.start("boot")) == 0
+    assert stage.current == B
+    assert stage.history[-1]["outcome"] == "kept"
+
+
+def test_at_boot_a_closed_activation_is_left_alone(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    stage.verdict(keep=True)
+    assert stage.ended(running) == 0
+    assert stage.ended(stage.start("boot")) == 0
+    assert (stage.current, len(stage.history)) == (B, 1)
