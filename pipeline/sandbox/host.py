@@ -167,7 +167,7 @@ keep = 3
 url = "http://127.0.0.1:{self.http}/api/health"
 version_url = "http://127.0.0.1:{self.http}/api/system"
 timeout = 2
-deadline = 4
+deadline = 8
 min_healthy = 0.5
 """
 

@@ -175,12 +175,22 @@ def test_without_a_verdict_it_rolls_back_at_the_deadline(stage: Stage):
 
 
 def test_an_old_verdict_decides_nothing(stage: Stage):
-    stage.verdict(keep=True)
+    old = stage.base / ".deploy/verdict.20261101_000000-beefbeef"
+    old.write_text('keep\n"old"\n1.00\n')
     running = stage.start()
     stage.until("waiting")
+    assert not old.exists()
     stage.verdict(keep=False)
     assert stage.ended(running) == 10
     assert stage.current == A
+
+
+def test_a_verdict_that_comes_before_the_script_is_heard(stage: Stage):
+    """The client was interrupted in the moment of the launch."""
+    stage.verdict(keep=False)
+    assert stage.ended(stage.start()) == 10
+    assert stage.current == A
+    assert stage.history[0]["reason"] == "said so"
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,10 @@ if [ "${1:-}" = boot ]; then
 fi
 
 stopped=0
-rm -f verdict.*
+# Old ones only: Ctrl-C may have written ours already.
+for old in verdict.*; do
+  case "$old" in "verdict.$ID" | "verdict.$ID.new") ;; *) rm -f "$old" ;; esac
+done
 printf 'id\t%s\nkind\t%s\nto\t%s\nfrom\t%s\nbefore\t%s\n' \
   "$ID" "$KIND" "$TO" "$FROM" "$(invocation)" >journal.new
 mv -T journal.new journal
