@@ -6,10 +6,10 @@ SHELL_FILES = bootstrap/*.sh .ci/run examples/qusto/rel/overlays/*.sh \
   pipeline/release/scripts/*.sh pipeline/sandbox/standins/*.sh pipeline/sandbox/*/plausible.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint bench-check lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 setup: ## .venv with everything for working on this project
 	@bootstrap/venv.sh dev
@@ -30,6 +30,12 @@ lint: ## ruff, mypy, shellcheck
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	bootstrap/shellcheck.sh $(SHELL_FILES)
+
+bench-check: ## inv check beside its peers, into benchmarks/out (ROUNDS=5; four minutes)
+	@bootstrap/packages.sh
+	@bootstrap/venv.sh dev
+	@bootstrap/npm.sh
+	.venv/bin/python benchmarks/checks.py --rounds $(or $(ROUNDS),5)
 
 lock: setup ## compile requirements/ anew (UPGRADE=--upgrade for newer versions)
 	@bootstrap/lock.sh $(UPGRADE)

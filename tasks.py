@@ -21,13 +21,23 @@ _FORMAT = "text or json"
 _BASE = "compare credo with the merge base of this ref (implied by --ci)"
 _CI = "as CI does: its rows, and a missing tool is unknown instead of skipped"
 _JOBS = "programs at once (default: one per core)"
+_ANEW = "also what has passed with the same files, tools and environment before"
 _HELP = {"app": _APP, "format": _FORMAT, "base": _BASE, "ci": _CI, "jobs": _JOBS}
 
 
 @task(
     name="all",
     default=True,
-    help={**_HELP, "only": "names, comma separated", "skip": "names, comma separated"},
+    help={
+        **_HELP,
+        "only": "names, comma separated",
+        "skip": "names, comma separated",
+        "all": _ANEW,
+        "hook": "as the commit hook: rows whose inputs are staged (docs/hooks.md)",
+        "fail-fast": "after the first failure nothing more starts",
+        "fix": "first run the fix of every failed check that has one; stages nothing",
+        "junit": "also write the outcomes to this file, as JUnit XML",
+    },
 )
 @speaking
 def check_all(
@@ -39,25 +49,55 @@ def check_all(
     jobs: str = "",
     base: str = "",
     format: str = "text",
+    all: bool = False,
+    hook: bool = False,
+    fail_fast: bool = False,
+    fix: bool = False,
+    junit: str = "",
 ) -> None:
     """Run every check in parallel; exit 0 only if all that ran passed."""
-    from pipeline.checks import commands
+    from pipeline.checks import prepared
     from pipeline.checks.plan import Options
 
-    options = Options(_names(only), _names(skip), ci, base, _number("--jobs", jobs) or 0)
-    _end(commands.check(options, app=app, format=format))
+    options = Options(
+        only=_names(only),
+        skip=_names(skip),
+        ci=ci,
+        base=base,
+        jobs=_number("--jobs", jobs) or 0,
+        fail_fast=fail_fast,
+        fix=fix,
+        junit=junit,
+        anew=all,
+        hook=hook,
+    )
+    _end(prepared.check(options, app=app, format=format))
 
 
-@task(name="list", help={"app": _APP, "format": _FORMAT, "ci": _CI, "base": _BASE})
+@task(
+    name="list",
+    help={
+        "app": _APP,
+        "format": _FORMAT,
+        "ci": _CI,
+        "base": _BASE,
+        "why": "what decides whether each would run or be reused now",
+    },
+)
 @speaking
 def check_list(
-    _c: Context, app: str = "", ci: bool = False, base: str = "", format: str = "text"
+    _c: Context,
+    app: str = "",
+    ci: bool = False,
+    base: str = "",
+    format: str = "text",
+    why: bool = False,
 ) -> None:
     """Show what each check runs, and whether it would run here."""
     from pipeline.checks import commands
     from pipeline.checks.plan import Options
 
-    _end(commands.list_checks(Options(ci=ci, base=base), app=app, format=format))
+    _end(commands.list_checks(Options(ci=ci, base=base), app=app, format=format, why=why))
 
 
 def _one(name: str, title: str) -> "Task[Callable[..., None]]":
@@ -69,15 +109,16 @@ def _one(name: str, title: str) -> "Task[Callable[..., None]]":
         jobs: str = "",
         base: str = "",
         format: str = "text",
+        all: bool = False,
     ) -> None:
-        from pipeline.checks import commands
+        from pipeline.checks import prepared
         from pipeline.checks.plan import Options
 
-        options = Options((name,), (), ci, base, _number("--jobs", jobs) or 0)
-        _end(commands.check(options, app=app, format=format))
+        options = Options((name,), (), ci, base, _number("--jobs", jobs) or 0, anew=all)
+        _end(prepared.check(options, app=app, format=format))
 
     run_one.__doc__ = f"Check: {title}."
-    return Task(run_one, name=name, help=_HELP)
+    return Task(run_one, name=name, help={**_HELP, "all": _ANEW})
 
 
 @task(
@@ -145,6 +186,29 @@ def doctor(_c: Context, app: str = "", format: str = "text") -> None:
     _end(commands.doctor(app=app, format=format))
 
 
+@task(name="install", help={"app": _APP})
+@speaking
+def hooks_install(_c: Context, app: str = "") -> None:
+    """Write the commit hook of the application's repository; one that is there runs first."""
+    from pipeline import app as apps
+    from pipeline import hooks, settings
+
+    place = hooks.find(apps.find(app or None, settings.environment(), Path.cwd()), os.environ)
+    done = hooks.install(place, Path(sys.executable), settings.PROJECT)
+    sys.stdout.write(f"{done}\n")
+
+
+@task(name="uninstall", help={"app": _APP})
+@speaking
+def hooks_uninstall(_c: Context, app: str = "") -> None:
+    """Take the commit hook away and put back the one that was there before."""
+    from pipeline import app as apps
+    from pipeline import hooks, settings
+
+    place = hooks.find(apps.find(app or None, settings.environment(), Path.cwd()), os.environ)
+    sys.stdout.write(f"{hooks.uninstall(place)}\n")
+
+
 @task
 @speaking
 def demo(_c: Context) -> None:
@@ -177,6 +241,8 @@ _check = Collection("check", check_all, check_list)
 for _row in CHECKS:
     _check.add_task(_one(_row.name, _row.title))
 
-ns = Collection(_check, run_tests, build, doctor, demo)
+_hooks = Collection("hooks", hooks_install, hooks_uninstall)
+
+ns = Collection(_check, _hooks, run_tests, build, doctor, demo)
 # Invoke would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

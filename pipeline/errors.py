@@ -8,8 +8,6 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import ParamSpec, TypeVar
 
-from invoke.exceptions import Exit
-
 _INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended."""
 
@@ -97,11 +95,13 @@ class Unreachable(Problem):
 def speaking(body: Callable[P, R]) -> Callable[P, R]:
     """Turn a Problem that leaves `body` into Invoke's Exit: its text on stderr, its code.
 
-    The only place where our errors meet Invoke's.
+    The only place where our errors meet Invoke's; the commit hook does without its start.
     """
 
     @functools.wraps(body)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        from invoke.exceptions import Exit
+
         try:
             return body(*args, **kwargs)
         except Problem as problem:

@@ -19,29 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pipeline import descendants
-
-# `git rev-parse --local-env-vars` of git 2.39 and later. Inside a hook they name the commit's own
-# index, and a tool that runs git (mix credo diff) would write into it.
-GIT_LOCAL_VARIABLES = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_CONFIG",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_CONFIG_COUNT",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_GRAFT_FILE",
-        "GIT_INDEX_FILE",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_PREFIX",
-        "GIT_SHALLOW_FILE",
-        "GIT_COMMON_DIR",
-        "GIT_INTERNAL_SUPER_PREFIX",
-    }
-)
+from pipeline.gitlocal import LOCAL_VARIABLES
 
 ENDING = ((signal.SIGQUIT, 1.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
 """The signals for a child that must end, and the seconds each is given. A BEAM needs one for TERM
@@ -155,7 +133,7 @@ def heeding_signals(stop: Stop) -> Iterator[None]:
 
 def environment(base: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     """Return `base` without git's local variables, with `extra` over it."""
-    return {k: v for k, v in base.items() if k not in GIT_LOCAL_VARIABLES} | dict(extra)
+    return {k: v for k, v in base.items() if k not in LOCAL_VARIABLES} | dict(extra)
 
 
 async def run(command: Command, stop: Stop) -> Result:

@@ -23,6 +23,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     skip: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     timeouts: dict[str, Annotated[float, msgspec.Meta(gt=0)]] = {}
+    reuse_for: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
+    hook: tuple[str, ...] | None = None
 
 
 def environment(project: Path = PROJECT) -> Mapping[str, str]:

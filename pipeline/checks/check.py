@@ -1,5 +1,6 @@
 """What a check is: data only. The rows are in table.py."""
 
+import math
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
-from pipeline.checks import evidence, readers
+from pipeline.checks import evidence, findings, readers
+from pipeline.checks.findings import Finder
 from pipeline.checks.readers import Facts, Reader
 from pipeline.checks.verdicts import Judgement
 
@@ -32,13 +34,18 @@ def nothing_to_ask(_app: Path, _environ: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """One check. Paths and globs are relative to the application; `timeout` is in seconds."""
+    """One check. Paths and globs are relative to the application; `timeout` is in seconds.
+
+    `inputs` are globs (globs.py): if no file of theirs changes, the verdict does not either.
+    """
 
     name: str
     title: str
     argv: tuple[str, ...]
     inputs: tuple[str, ...]
     read: Reader = readers.by_exit_code
+    find: Finder = findings.nothing
+    """What its output complains about, and where; for annotations and reports, never verdicts."""
     evidence: Callable[[Path, Mapping[str, str]], Facts] = evidence.nothing
     preflight: Preflight = nothing_to_ask
     """Asked just before the start; a verdict from here stands, and nothing is run."""
@@ -57,6 +64,11 @@ class Check:
     fix: tuple[str, ...] = ()
     """Command that puts right what this check complains about."""
     timeout: float = 300.0
+    estimate: float = 3.0
+    """Seconds it may take, for the order of starts until it has run here (durations.py)."""
+    reuse_for: float = math.inf
+    """Seconds for which a pass may stand for another run; 0 if the answer hangs on more than files:
+    the network, another commit."""
 
     @property
     def extra_environment(self) -> dict[str, str]:

@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,12 +16,25 @@ from rich.text import Text
 from pipeline import app as apps
 from pipeline import settings as all_settings
 from pipeline.checks import doctor as doctors
-from pipeline.checks import partitions, plan, presence, report, table
+from pipeline.checks import (
+    durations,
+    junit,
+    partitions,
+    plan,
+    presence,
+    report,
+    reuse,
+    summary,
+    table,
+)
 from pipeline.checks.listeners import listening
 from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Options, Planned
+from pipeline.checks.prepared import Prepared
 from pipeline.checks.report import Report
-from pipeline.checks.run import run
+from pipeline.checks.run import Pace, run
+from pipeline.checks.verdicts import Outcome
+from pipeline.checks.worktree import NoTree
 from pipeline.errors import ExitCode, UsageProblem
 from pipeline.settings import Settings
 
@@ -28,13 +42,16 @@ LOG_WIDTH = 140
 """Columns where there is no terminal to ask: tables in CI logs need not fold at 80."""
 
 
-def check(options: Options, *, app: str, format: str) -> int:
-    """Run the planned checks and report them; returns the exit code."""
+def check(ready: Prepared, *, app: str, format: str) -> int:
+    """Run the prepared checks, report them and put the passes on record; the exit code."""
     place = _place(app, format)
-    rows = plan.plan(place.app, options, place.settings, os.environ)
+    options = ready.options
     count = _partition_count(place, None)
+    if not options.ci:
+        seconds = durations.expected(place.app, [row.check for row in ready.rows]).get("test", 0.0)
+        count = partitions.worthwhile(count, seconds, plan.jobs(options, place.settings))
     again = f"inv check.{{name}}{_with_app(app)}{' --ci' if options.ci else ''}"
-    return _run(place, rows, options, Partitioning(count), again)
+    return _run(place, ready.rows, options, Partitioning(count), again, ready.finish)
 
 
 def test(
@@ -64,10 +81,11 @@ def test(
     return _run(place, rows, Options(jobs=jobs), Partitioning(total, single), again)
 
 
-def list_checks(options: Options, *, app: str, format: str) -> int:
-    """Print the rows of the table as they would run here."""
+def list_checks(options: Options, *, app: str, format: str, why: bool = False) -> int:
+    """Print the rows of the table as they would run here; with `why`, what decides that."""
     place = _place(app, format)
     rows = plan.plan(place.app, options, place.settings, os.environ)
+    reasons = _reasons(place.app, rows) if why else {}
     if place.json:
         described = [
             {
@@ -81,6 +99,7 @@ def list_checks(options: Options, *, app: str, format: str) -> int:
                 "fix": row.check.fix,
                 "verdict": row.settled.verdict if row.settled else None,
                 "reason": row.settled.reason if row.settled else "",
+                **({"why": reasons[row.check.name]} if why else {}),
             }
             for row in rows
         ]
@@ -91,10 +110,24 @@ def list_checks(options: Options, *, app: str, format: str) -> int:
         shown.add_column(name, overflow="fold")
     for row in rows:
         would = f"{row.settled.verdict}: {row.settled.reason}" if row.settled else "run"
+        would = reasons.get(row.check.name, would)
         needs = ", ".join(row.check.needs)
         shown.add_row(row.check.name, Text(row.check.command), needs, Text(would))
     place.console.print(shown)
     return ExitCode.DONE
+
+
+def _reasons(app: Path, rows: Sequence[Planned]) -> dict[str, str]:
+    memory = reuse.recall(app, [row.check for row in rows], os.environ)
+    if isinstance(memory, NoTree):
+        nothing = f"nothing is reused: {memory.reason}"
+        return {
+            row.check.name: f"{row.settled.verdict}: {row.settled.reason}"
+            if row.settled
+            else f"run: {nothing}"
+            for row in rows
+        }
+    return {row.check.name: reuse.explain(row, memory) for row in rows}
 
 
 def doctor(*, app: str, format: str) -> int:
@@ -140,17 +173,28 @@ def _place(app: str, format: str) -> _Place:
 
 
 def _run(
-    place: _Place, rows: Sequence[Planned], options: Options, partitioning: Partitioning, again: str
+    place: _Place,
+    rows: Sequence[Planned],
+    options: Options,
+    partitioning: Partitioning,
+    again: str,
+    finish: Callable[[Sequence[Outcome]], str] = lambda _outcomes: "",
 ) -> int:
+    """Run and report; `finish` hears the outcomes and says what hindered it."""
     began = time.monotonic()
-    with listening(place.console, os.environ, json=place.json) as listener:
-        ran = run(
-            place.app,
-            rows,
-            listener,
-            jobs=plan.jobs(options, place.settings),
-            partitioning=partitioning,
-        )
+    pace = Pace(
+        plan.jobs(options, place.settings),
+        durations.expected(place.app, [row.check for row in rows]),
+        options.fail_fast,
+    )
+    with listening(place.console, os.environ, json=place.json, app=place.app) as listener:
+        ran = run(place.app, rows, listener, pace, partitioning)
+    # They only decide about the order; a git directory that cannot be written to needs none.
+    with suppress(OSError):
+        durations.remember(place.app, ran.outcomes)
+    hindrance = finish(ran.outcomes)
+    if hindrance:
+        sys.stderr.write(f"note: {hindrance}\n")
     finished = Report(
         app=place.app,
         checks=[row.check for row in rows],
@@ -163,7 +207,20 @@ def _run(
         sys.stdout.write(f"{report.as_json(finished)}\n")
     else:
         report.show(finished, place.console)
+    _deliver(finished, options.junit)
     return finished.code
+
+
+def _deliver(finished: Report, junit_path: str) -> None:
+    """Write the JUnit file, if asked for, and the summary of a step of GitHub Actions."""
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if page:
+        try:
+            summary.append(finished, Path(page))
+        except OSError as error:
+            sys.stderr.write(f"note: no step summary: {page}: {error.strerror}\n")
+    if junit_path:
+        junit.write(finished, Path(junit_path))
 
 
 def _partition_count(place: _Place, asked: int | None) -> int:

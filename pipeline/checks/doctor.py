@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.checks import services
+from pipeline.checks import services, workflow_tools
 from pipeline.process import environment
 
 GIB = 1024**3
@@ -76,7 +76,8 @@ def _tools(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:
     wanted = tool_versions(path.read_text("utf-8", "replace")) if path.is_file() else {}
     found = _beam_versions(environ)
     found["nodejs"] = _say(environ, "node", "--version").removeprefix("v")
-    for tool in dict.fromkeys((*wanted, "erlang", "elixir", "nodejs")):
+    asked = workflow_tools.read(app)
+    for tool in dict.fromkeys((*wanted, *asked, "erlang", "elixir", "nodejs")):
         if tool in wanted:
             have = found.get(tool, "")
             yield (
@@ -84,6 +85,10 @@ def _tools(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:
                 if tool in found
                 else Finding(tool, State.NOTE, f"{wanted[tool]} is named, not checked here")
             )
+        elif tool in asked:
+            text = f"{asked[tool]} reads it from .tool-versions, which does not name it"
+            line = f"{tool} {found.get(tool) or 'VERSION'}"
+            yield Finding(tool, State.PROBLEM, f"{text}; add the line `{line}`")
         elif tool != "nodejs" or (app / "assets/package.json").is_file():
             text = f"{found[tool] or 'not installed'}; .tool-versions does not name it, CI reads it"
             yield Finding(tool, State.NOTE if found[tool] else State.PROBLEM, text)

@@ -13,22 +13,44 @@ from pipeline.checks.verdicts import Judgement, skipped, unknown
 from pipeline.process import environment
 
 
+def missing(base: str, app: Path, environ: Mapping[str, str]) -> bool:
+    """Return whether this full clone surely has no commit `base`, as after a typing error.
+
+    A shallow clone, or no repository, says nothing about that; `comparable` says so later.
+    """
+    if shutil.which("git", path=environ.get("PATH")) is None:
+        return False
+
+    def git(*words: str) -> tuple[int, str]:
+        return _git(app, environ, *words)
+
+    if git("rev-parse", "--is-shallow-repository") != (0, "false"):
+        return False
+    return bool(
+        git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")[0]
+    )
+
+
+def _git(app: Path, environ: Mapping[str, str], *words: str) -> tuple[int, str]:
+    ended = subprocess.run(
+        ("git", *words),
+        cwd=app,
+        env=environment(environ, {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.returncode, ended.stdout.strip()
+
+
 def comparable(base: str, app: Path, environ: Mapping[str, str]) -> Judgement | None:
     """Return why a comparison with the merge base of `base` and HEAD would say nothing, or None."""
     if shutil.which("git", path=environ.get("PATH")) is None:
         return unknown("git is not installed, so there is no base")
 
     def git(*words: str) -> tuple[int, str]:
-        ended = subprocess.run(
-            ("git", *words),
-            cwd=app,
-            env=environment(environ, {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return ended.returncode, ended.stdout.strip()
+        return _git(app, environ, *words)
 
     code, shallow = git("rev-parse", "--is-shallow-repository")
     if code:

@@ -2,13 +2,17 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from pipeline.checks import annotations
 from pipeline.checks.check import Check
 from pipeline.checks.readers import plain
 from pipeline.checks.report import STYLES
@@ -19,19 +23,34 @@ SILENCE = 30.0
 """Seconds after which a run without a terminal says that it is still alive; CI systems kill jobs
 that print nothing for minutes (tox#1142)."""
 
+Annotate: TypeAlias = Callable[[Check, Outcome], list[str]]
+"""From an outcome to the lines that tell a CI system where its findings are."""
+
 _LOUD = frozenset({Verdict.FAILED, Verdict.UNKNOWN})
 
 
 @contextmanager
-def listening(console: Console, environ: Mapping[str, str], *, json: bool) -> Iterator[Listener]:
-    """Yield the listener that fits: none for JSON, a board on a terminal, else lines."""
+def listening(
+    console: Console, environ: Mapping[str, str], *, json: bool, app: Path
+) -> Iterator[Listener]:
+    """Yield the listener that fits: none for JSON, a board on a terminal, else lines.
+
+    In GitHub Actions the lines come with groups and with annotations of the findings in `app`.
+    """
     if json:
         yield Nobody()
     elif console.is_terminal and not environ.get("CI"):
         with Board(console) as board:
             yield board
     else:
-        yield Lines(console, groups=environ.get("GITHUB_ACTIONS") == "true")
+        github = environ.get("GITHUB_ACTIONS") == "true"
+        root = annotations.repository(app, environ)
+        annotate = partial(annotations.lines, app=app, root=root) if github else _nowhere
+        yield Lines(console, groups=github, annotate=annotate)
+
+
+def _nowhere(_check: Check, _outcome: Outcome) -> list[str]:
+    return []
 
 
 class Nobody:
@@ -53,9 +72,10 @@ class Nobody:
 class Lines:
     """A line for each start and end, and each check's output as one block when it ends."""
 
-    def __init__(self, console: Console, *, groups: bool) -> None:
+    def __init__(self, console: Console, *, groups: bool, annotate: Annotate = _nowhere) -> None:
         self._console = console
         self._groups = groups
+        self._annotate = annotate
         self._running: dict[str, float] = {}
         self._spoke = time.monotonic()
 
@@ -82,12 +102,14 @@ class Lines:
             self._say(line)
             if outcome.verdict in _LOUD:
                 print_block(self._console, check, outcome)
+        for said in self._annotate(check, outcome):
+            self._say(said)
 
     def beat(self) -> None:
         """After a long silence, name what still runs."""
         now = time.monotonic()
         if self._running and now - self._spoke > SILENCE:
-            names = (f"{name} ({now - began:.0f} s)" for name, began in self._running.items())
+            names = (f"{name} ({_age(now - began)})" for name, began in self._running.items())
             self._say(f"still running: {', '.join(names)}")
 
     def _say(self, text: str) -> None:
@@ -144,6 +166,10 @@ class Board:
             Text(f"running {name:<16} {now - began:6.1f} s  {self._notes.get(name, '')}", "cyan")
             for name, began in self._running.items()
         )
+
+
+def _age(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds // 60:.0f} min"
 
 
 def headline(outcome: Outcome) -> str:

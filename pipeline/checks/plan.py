@@ -24,6 +24,15 @@ class Options:
     ci: bool = False
     base: str = ""
     jobs: int = 0
+    fail_fast: bool = False
+    anew: bool = False
+    """Run what could be reused, too."""
+    hook: bool = False
+    """Only the rows whose inputs are staged; see hook.py."""
+    fix: bool = False
+    """First repair what a program can repair; see fixing.py."""
+    junit: str = ""
+    """File to write the outcomes to."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,10 @@ def plan(
         ("[tool.qusto] skip", settings.skip),
         ("[tool.qusto] require", settings.require),
         ("[tool.qusto.timeouts]", tuple(settings.timeouts)),
+        ("[tool.qusto.reuse_for]", tuple(settings.reuse_for)),
+        ("[tool.qusto] hook", settings.hook or ()),
     ):
-        _known(source, names, rows)
+        known(source, names, rows)
     left_out = dict.fromkeys(settings.skip, "[tool.qusto] skip") | dict.fromkeys(
         options.skip, "--skip"
     )
@@ -95,6 +106,8 @@ def _settle(
 def _adapt(check: Check, options: Options, settings: Settings, environ: Mapping[str, str]) -> Check:
     if check.name in settings.timeouts:
         check = replace(check, timeout=settings.timeouts[check.name])
+    if check.name in settings.reuse_for:
+        check = replace(check, reuse_for=settings.reuse_for[check.name])
     if check.name == "credo" and (options.ci or options.base):
         # The base of a pull request, in GitHub Actions.
         target = environ.get("GITHUB_BASE_REF")
@@ -103,6 +116,7 @@ def _adapt(check: Check, options: Options, settings: Settings, environ: Mapping[
             check,
             argv=("mix", "credo", "diff", "--from-git-merge-base", base),
             preflight=partial(gitbase.comparable, base),
+            reuse_for=0.0,  # it looks at another commit too
         )
     return check
 
@@ -118,7 +132,8 @@ def _with_needs(names: Iterable[str], rows: Mapping[str, Check]) -> set[str]:
     return found
 
 
-def _known(source: str, names: Sequence[str], rows: Mapping[str, Check]) -> None:
+def known(source: str, names: Sequence[str], rows: Mapping[str, Check]) -> None:
+    """Raise UsageProblem for the first name that is no row, with the nearest that is one."""
     for name in names:
         if name not in rows:
             near = difflib.get_close_matches(name, rows, n=1)

@@ -57,6 +57,7 @@ _MIX_DID_NOT_RUN = (
     (r'The task "[^"]+" could not be found', "this mix task does not exist in the application"),
     # A BEAM that is told to go exits 0.
     (r"SIGTERM received - shutting down", "somebody ended it with SIGTERM"),
+    (r"^BREAK: \(a\)bort", "somebody ended it with SIGINT"),
 )
 
 
@@ -85,6 +86,8 @@ def credo(output: str, code: int, facts: Facts) -> Judgement:
     if code >= 128:
         return unknown(f"exit {code}: credo could not do its work")
     judgement = mix(output, code, facts)
+    if code == 0 and re.search(r"^No files found!|^Checking 0 ", plain(output), re.MULTILINE):
+        return unknown("credo found no files to look at")
     if judgement.verdict is not Verdict.FAILED:
         return judgement
     kinds = ("consistency", "design", "readability", "refactoring", "warnings")

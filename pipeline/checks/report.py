@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.checks import annotations, repeat
 from pipeline.checks.check import Check
 from pipeline.checks.verdicts import Outcome, Verdict, exit_code, overall
 
@@ -66,7 +67,7 @@ def closing_line(report: Report) -> str:
         return line
     fixes = [shlex.join(check.fix) for check in report.checks if check.fix and check.name in bad]
     line += f". Repeat one with `{report.again.format(name=bad[0])}`"
-    return line + (f"; {' and '.join(f'`{fix}`' for fix in fixes)} puts it right" if fixes else "")
+    return line + (f"; --fix runs {', '.join(f'`{fix}`' for fix in fixes)}" if fixes else "")
 
 
 def as_json(report: Report) -> str:
@@ -85,6 +86,13 @@ def as_json(report: Report) -> str:
                 "seconds": round(outcome.seconds, 3),
                 "exit_code": outcome.exit_code,
                 "command": commands[outcome.check].command,
+                "repeat": repeat.line(commands[outcome.check], report.app),
+                "findings": [
+                    asdict(finding)
+                    for finding in annotations.findings(
+                        commands[outcome.check], outcome, report.app
+                    )
+                ],
                 "output": outcome.output,
             }
             for outcome in report.outcomes
@@ -94,8 +102,13 @@ def as_json(report: Report) -> str:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the table and the closing line."""
+    """Print the table, how to repeat by hand what is not green, and the closing line."""
     console.print(_table(report, console))
+    rows = {check.name: check for check in report.checks}
+    for outcome in report.outcomes:
+        if outcome.verdict in (Verdict.FAILED, Verdict.UNKNOWN):
+            line = f"repeat {outcome.check}: {repeat.line(rows[outcome.check], report.app)}"
+            console.print(Text(line), soft_wrap=True, highlight=False)
     console.print(
         Text(closing_line(report), STYLES[report.verdict]), soft_wrap=True, highlight=False
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Planned
 from pipeline.checks.running import Context, Listener
 from pipeline.checks.scheduler import Runner
+from pipeline.checks.slots import Slots
 from pipeline.checks.verdicts import Outcome
 from pipeline.process import Stop, heeding_signals
 
@@ -29,26 +30,45 @@ class Ran:
     interrupted_by: int | None
 
 
+@dataclass(frozen=True)
+class Pace:
+    """At most `jobs` programs at once; `expected` are seconds by row, the longest chain first.
+
+    With `fail_fast` nothing starts after the first failure.
+    """
+
+    jobs: int
+    expected: Mapping[str, float]
+    fail_fast: bool = False
+
+
 def run(
-    app: Path, rows: Sequence[Planned], listener: Listener, *, jobs: int, partitioning: Partitioning
+    app: Path, rows: Sequence[Planned], listener: Listener, pace: Pace, partitioning: Partitioning
 ) -> Ran:
-    """Run the rows on `app`, at most `jobs` programs at once. Returns when no child is left.
+    """Run the rows on `app`. Returns when no child is left.
 
     INT, TERM and HUP end the children, and their checks are unknown; a second one kills them.
     Children see the real environment, never .env.
     """
-    return asyncio.run(_run(app, rows, listener, jobs, partitioning))
+    return asyncio.run(_run(app, rows, listener, pace, partitioning))
 
 
 async def _run(
-    app: Path, rows: Sequence[Planned], listener: Listener, jobs: int, partitioning: Partitioning
+    app: Path, rows: Sequence[Planned], listener: Listener, pace: Pace, partitioning: Partitioning
 ) -> Ran:
     stop = Stop()
-    context = Context(app, os.environ, stop, asyncio.Semaphore(jobs), listener)
+    urgency = scheduler.urgencies(rows, pace.expected)
+    context = Context(app, os.environ, stop, Slots(pace.jobs, urgency), listener)
     with descendants.guarded(), heeding_signals(stop):
         pulse = asyncio.create_task(_pulse(listener))
         try:
-            outcomes = await scheduler.run_all(context, rows, partial(_runner, partitioning))
+            outcomes = await scheduler.run_all(
+                context,
+                rows,
+                partial(_runner, partitioning),
+                urgency=urgency,
+                fail_fast=pace.fail_fast,
+            )
         finally:
             pulse.cancel()
             with suppress(asyncio.CancelledError):

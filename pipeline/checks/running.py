@@ -1,6 +1,5 @@
 """Running one check: from a row to an outcome, with a slot for every program it starts."""
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from typing import Protocol
 
 from pipeline import process
 from pipeline.checks.check import Check
+from pipeline.checks.slots import Slots
 from pipeline.checks.verdicts import Judgement, Outcome, unknown
 from pipeline.process import Command, Ended, Exited, Stop
 
@@ -37,7 +37,7 @@ class Context:
     app: Path
     environ: Mapping[str, str]
     stop: Stop
-    slots: asyncio.Semaphore
+    slots: Slots
     listener: Listener
     started: set[str] = field(default_factory=set)
 
@@ -58,7 +58,7 @@ class Context:
 
     @asynccontextmanager
     async def _slot(self, check: Check) -> AsyncIterator[None]:
-        async with self.slots:
+        async with self.slots.place(check.name):
             if check.name not in self.started and not self.stop.asked.is_set():
                 self.started.add(check.name)
                 self.listener.started(check)

@@ -1,13 +1,19 @@
-"""Running the rows of a plan: in parallel, in the order their needs allow, to the last one."""
+"""Running the rows of a plan: in parallel, the most urgent first, in the order their needs allow.
+
+A row asks for a place among the running programs as soon as what it waits for has ended, in the
+same turn of the event loop: so the place that a program leaves goes to the most urgent row of all,
+also if it was that very program that it had to wait for.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from pipeline.checks.check import Check
 from pipeline.checks.plan import Planned
 from pipeline.checks.running import Context
-from pipeline.checks.verdicts import Outcome, Verdict, unknown
+from pipeline.checks.verdicts import Judgement, Outcome, Verdict, skipped, unknown
 
 Runner: TypeAlias = Callable[[Context, Check], Awaitable[Outcome]]
 
@@ -15,64 +21,156 @@ _GREEN = frozenset({Verdict.PASSED, Verdict.REUSED})
 
 
 async def run_all(
-    context: Context, rows: Sequence[Planned], runner_of: Callable[[Check], Runner]
+    context: Context,
+    rows: Sequence[Planned],
+    runner_of: Callable[[Check], Runner],
+    *,
+    urgency: Mapping[str, float] | None = None,
+    fail_fast: bool = False,
 ) -> list[Outcome]:
     """Run every row that is not settled and return the outcomes in the order of the rows.
 
-    A failure stops nothing but the rows that need what failed. After `context.stop` nothing new
-    starts, and what did not end by itself is unknown.
+    A failure stops nothing but the rows that need what failed; with `fail_fast` it lets what runs
+    come to its end and nothing else start. After `context.stop` nothing new starts either, and
+    what did not end by itself is unknown. Raises what a runner raises, and ValueError for rows
+    that wait for each other.
     """
-    tasks: dict[str, asyncio.Task[Outcome]] = {}
-    writers = {item: asyncio.Lock() for row in rows for item in row.check.writes}
-    # All tasks exist before the first one runs, so each may look up any other.
+    schedule = _Schedule(context, rows, runner_of, urgency or {}, fail_fast=fail_fast)
+    return await schedule.run()
+
+
+def urgencies(rows: Sequence[Planned], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return for each row how long the longest chain is that begins with it, by these times.
+
+    Settled rows take no time. Rows that wait for each other count once.
+    """
+    known = {row.check.name: 0.0 if row.settled else seconds[row.check.name] for row in rows}
+    followers: dict[str, list[str]] = {name: [] for name in known}
     for row in rows:
-        tasks[row.check.name] = asyncio.create_task(
-            _run_row(context, row, tasks, writers, runner_of(row.check))
+        for name in {*row.check.needs, *row.check.after} & known.keys():
+            followers[name].append(row.check.name)
+    found: dict[str, float] = {}
+
+    def chain(name: str) -> float:
+        if name not in found:
+            found[name] = known[name]
+            found[name] += max((chain(other) for other in followers[name]), default=0.0)
+        return found[name]
+
+    return {name: chain(name) for name in known}
+
+
+class _Schedule:
+    """One run: which rows wait, which have asked for a place or run, which have an outcome."""
+
+    def __init__(
+        self,
+        context: Context,
+        rows: Sequence[Planned],
+        runner_of: Callable[[Check], Runner],
+        urgency: Mapping[str, float],
+        *,
+        fail_fast: bool,
+    ) -> None:
+        self._context = context
+        self._runner_of = runner_of
+        self._fail_fast = fail_fast
+        self._order = [row.check.name for row in rows]
+        # sorted is stable: equally urgent rows stay in the order of the table.
+        by_urgency = sorted(rows, key=lambda row: -urgency.get(row.check.name, 0.0))
+        self._waiting = {row.check.name: row for row in by_urgency}
+        self._outcomes: dict[str, Outcome] = {}
+        self._written: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._first_failure = ""
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> list[Outcome]:
+        """Run to the last row."""
+        self._advance()
+        try:
+            await self._over
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        return [self._outcomes[name] for name in self._order]
+
+    def _advance(self) -> None:
+        """Let every row ask for a place that waits for nothing any more."""
+        moved = True
+        while moved:
+            moved = False
+            for name, row in list(self._waiting.items()):
+                if not self._may_go(row.check):
+                    continue
+                del self._waiting[name]
+                moved = True
+                judgement = row.settled or self._hindrance(row.check)
+                if judgement:
+                    self._settle(row.check, _without_run(row.check, judgement))
+                else:
+                    self._written.update(row.check.writes)
+                    self._context.slots.reserve(name, partial(self._start, row.check))
+        if self._over.done():
+            return
+        if len(self._outcomes) == len(self._order):
+            self._over.set_result(None)
+        elif len(self._outcomes) + len(self._waiting) == len(self._order):
+            self._over.set_exception(
+                ValueError(f"rows wait for each other: {', '.join(self._waiting)}")
+            )
+
+    def _may_go(self, check: Check) -> bool:
+        before = (*check.needs, *check.after)
+        if any(name in self._order and name not in self._outcomes for name in before):
+            return False
+        return self._written.isdisjoint(check.writes)
+
+    def _hindrance(self, check: Check) -> Judgement | None:
+        for name in check.needs:
+            if name in self._outcomes and self._outcomes[name].verdict not in _GREEN:
+                return skipped(f"needs {name}, which is {self._outcomes[name].verdict}")
+        if self._context.stop.asked.is_set():
+            return unknown("interrupted before it started")
+        if self._fail_fast and self._first_failure:
+            return skipped(f"not started: {self._first_failure} failed, and --fail-fast is given")
+        return None
+
+    def _start(self, check: Check) -> None:
+        task = asyncio.create_task(self._run_row(check))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error and not self._over.done():
+            self._over.set_exception(error)
+
+    async def _run_row(self, check: Check) -> None:
+        # Asked again: what happened while it waited for its place counts.
+        judgement = self._hindrance(check) or check.preflight(
+            self._context.app, self._context.environ
         )
-    return list(await asyncio.gather(*tasks.values()))
+        try:
+            if judgement:
+                outcome = _without_run(check, judgement)
+            else:
+                outcome = await self._runner_of(check)(self._context, check)
+        finally:
+            self._context.slots.give_back(check.name)
+        self._written.difference_update(check.writes)
+        self._settle(check, outcome)
+        # In the turn in which the place became free, so before it is handed out.
+        self._advance()
+
+    def _settle(self, check: Check, outcome: Outcome) -> None:
+        self._outcomes[check.name] = outcome
+        if outcome.verdict is Verdict.FAILED:
+            self._first_failure = self._first_failure or check.name
+        self._context.listener.finished(check, outcome)
 
 
-async def _run_row(
-    context: Context,
-    row: Planned,
-    tasks: Mapping[str, "asyncio.Task[Outcome]"],
-    writers: Mapping[str, asyncio.Lock],
-    runner: Runner,
-) -> Outcome:
-    outcome = await _verdict_of(context, row, tasks, writers, runner)
-    context.listener.finished(row.check, outcome)
-    return outcome
-
-
-async def _verdict_of(
-    context: Context,
-    row: Planned,
-    tasks: Mapping[str, "asyncio.Task[Outcome]"],
-    writers: Mapping[str, asyncio.Lock],
-    runner: Runner,
-) -> Outcome:
-    check = row.check
-    if row.settled:
-        return Outcome(check.name, row.settled.verdict, row.settled.reason)
-    for name in (*check.after, *check.needs):
-        if name in tasks:
-            # Shielded: our own end must not cancel a row that others wait for too.
-            before = await asyncio.shield(tasks[name])
-            if name in check.needs and before.verdict not in _GREEN:
-                reason = f"needs {name}, which is {before.verdict}"
-                return Outcome(check.name, Verdict.SKIPPED, reason)
-    if context.stop.asked.is_set():
-        judgement = unknown("interrupted before it started")
-        return Outcome(check.name, judgement.verdict, judgement.reason)
-    settled = check.preflight(context.app, context.environ)
-    if settled:
-        return Outcome(check.name, settled.verdict, settled.reason)
-    # Sorted, so that two rows that want the same two locks cannot wait for each other.
-    locks = [writers[item] for item in sorted(check.writes)]
-    for lock in locks:
-        await lock.acquire()
-    try:
-        return await runner(context, check)
-    finally:
-        for lock in locks:
-            lock.release()
+def _without_run(check: Check, judgement: Judgement) -> Outcome:
+    return Outcome(check.name, judgement.verdict, judgement.reason)

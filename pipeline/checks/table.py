@@ -7,13 +7,27 @@ test (research/qusto-detail.md section 2).
 
 from dataclasses import replace
 
-from pipeline.checks import evidence, readers
+from pipeline.checks import evidence, findings, npm_findings, readers
 from pipeline.checks.check import EVERYWHERE, LOCAL_AND_CI, Check, Group
+from pipeline.checks.findings import Finder
 
 MIX_ENV = "test"
 
 _DEPS = ("mix.exs", "mix.lock")
-_ELIXIR = (*_DEPS, "config/**", "lib/**", "extra/lib/**", "priv/**")
+# A compiler or a test may read any file. What these leave out is what the reuse of a pass and the
+# choice of rows for a commit rely on.
+_TEXTS = ("!*.md", "!LICENSE*", "!docs/**", "!.github/**", "!.gitignore")
+_ELIXIR = ("**", "!assets/**", "!tracker/**", "!test/**", "test/support/**", *_TEXTS)
+_TESTED = ("**", "!assets/**", *_TEXTS)
+_SOURCES = ("**/*.ex", "**/*.exs", "!assets/**", "!tracker/**", "mix.lock")
+# Where prettier, eslint and npm look for settings, up from the package.
+_NODE_SETTINGS = (
+    *(".editorconfig", ".prettierrc*", ".prettierignore", "prettier.config.*", ".eslintrc*"),
+    *("eslint.config.*", "tsconfig*.json", ".browserslistrc", ".npmrc", "package.json"),
+)
+
+_ESLINT_FIX = ("eslint", "--", "--fix")
+_LINT_FIX = ("lint", "--", "--fix")
 
 
 def compilation(mix_env: str, name: str, groups: frozenset[Group] = LOCAL_AND_CI) -> Check:
@@ -30,7 +44,9 @@ def compilation(mix_env: str, name: str, groups: frozenset[Group] = LOCAL_AND_CI
         writes=(f"_build/{mix_env}",),
         groups=groups,
         read=readers.compilation,
+        find=findings.compilation,
         timeout=1800.0,
+        estimate=10.0,
     )
 
 
@@ -41,23 +57,36 @@ def testing(mix_env: str, compiled_by: str) -> Check:
         title=f"ExUnit ({mix_env})",
         argv=("mix", "test"),
         mix_env=mix_env,
-        inputs=(*_ELIXIR, "test/**"),
+        inputs=_TESTED,
         needs=(compiled_by,),
         after=("tracker",),
         groups=EVERYWHERE,
         read=readers.exunit,
+        find=findings.exunit,
         timeout=1800.0,
+        estimate=60.0,
     )
 
 
-def _npm(name: str, title: str, package: str, script: str) -> Check:
+def _npm(
+    name: str,
+    title: str,
+    package: str,
+    script: str,
+    find: Finder = findings.nothing,
+    fix: tuple[str, ...] = (),
+) -> Check:
+    """Return the row of one npm script; `fix` is the script, with its options, that repairs."""
     return Check(
         name=name,
         title=title,
         argv=("npm", "run", script, "--prefix", f"./{package}"),
         package=package,
-        inputs=(f"{package}/**",),
+        inputs=(f"{package}/**", *_NODE_SETTINGS),
+        groups=EVERYWHERE,
         read=readers.npm,
+        find=find,
+        fix=("npm", "run", fix[0], "--prefix", f"./{package}", *fix[1:]) if fix else (),
     )
 
 
@@ -69,11 +98,12 @@ CHECKS: tuple[Check, ...] = (
         title="Elixir formatting",
         argv=("mix", "format", "--check-formatted"),
         mix_env=MIX_ENV,
-        inputs=(".formatter.exs", "**/*.ex", "**/*.exs", "**/*.heex"),
+        inputs=(*_SOURCES, "**/*.heex", "**/*.eex", "**/*.leex", "**/*.neex"),
         groups=EVERYWHERE,
         # Plugins and import_deps make it load, and if need be compile, the dependencies.
         after=("compile",),
         read=readers.formatting,
+        find=findings.formatting,
         fix=("mix", "format"),
     ),
     Check(
@@ -90,11 +120,12 @@ CHECKS: tuple[Check, ...] = (
         title="credo",
         argv=("mix", "credo", "--strict"),
         mix_env=MIX_ENV,
-        inputs=(".credo.exs", "lib/**", "test/**", "extra/**"),
+        inputs=_SOURCES,
         groups=EVERYWHERE,
         after=("compile",),
         hex_package="credo",
         read=readers.credo,
+        find=findings.credo,
     ),
     Check(
         name="dialyzer",
@@ -106,7 +137,9 @@ CHECKS: tuple[Check, ...] = (
         writes=("priv/plts",),
         hex_package="dialyxir",
         read=readers.dialyzer,
+        find=findings.dialyzer,
         timeout=5400.0,  # the first run builds the PLT of every dependency
+        estimate=60.0,
     ),
     Check(
         name="deps-audit",
@@ -117,6 +150,8 @@ CHECKS: tuple[Check, ...] = (
         after=("compile",),
         hex_package="mix_audit",
         read=readers.deps_audit,
+        find=findings.deps_audit,
+        reuse_for=0.0,  # asks the network for advisories
         evidence=evidence.advisories,
     ),
     Check(
@@ -124,23 +159,40 @@ CHECKS: tuple[Check, ...] = (
         title="sobelow",
         argv=("mix", "sobelow", "--config"),
         mix_env=MIX_ENV,
-        inputs=(".sobelow-conf", ".sobelow-skips", "lib/**", "extra/lib/**", "config/**"),
+        inputs=(".sobelow-conf", ".sobelow-skips", *_DEPS, "lib/**", "extra/lib/**", "config/**"),
         after=("compile",),
         hex_package="sobelow",
         read=readers.sobelow,
+        find=findings.sobelow,
         evidence=evidence.sobelow_conf,
     ),
     replace(
         _npm("types", "generated types are up to date", "assets", "generate-types"),
-        inputs=("assets/package.json", "assets/js/types/**", "priv/json-schemas/**"),
+        # The generator is the package's own script, wherever that lies.
+        inputs=("assets/**", "priv/json-schemas/**"),
         fix=("npm", "run", "generate-types", "--prefix", "./assets"),
     ),
-    _npm("typecheck", "TypeScript types", "assets", "typecheck"),
-    _npm("lint", "lint of assets", "assets", "lint"),
-    _npm("npm-format", "formatting of assets", "assets", "check-format"),
-    _npm("npm-test", "tests of assets", "assets", "test"),
-    _npm("tracker-lint", "lint of tracker", "tracker", "lint"),
-    _npm("tracker-format", "formatting of tracker", "tracker", "check-format"),
+    _npm("typecheck", "TypeScript types", "assets", "typecheck", npm_findings.tsc),
+    # The script `lint` of assets calls others, which would not hear of --fix.
+    _npm("lint", "lint of assets", "assets", "lint", npm_findings.eslint, _ESLINT_FIX),
+    _npm(
+        "npm-format",
+        "formatting of assets",
+        "assets",
+        "check-format",
+        npm_findings.prettier,
+        ("format",),
+    ),
+    _npm("npm-test", "tests of assets", "assets", "test", npm_findings.jest),
+    _npm("tracker-lint", "lint of tracker", "tracker", "lint", npm_findings.eslint, _LINT_FIX),
+    _npm(
+        "tracker-format",
+        "formatting of tracker",
+        "tracker",
+        "check-format",
+        npm_findings.prettier,
+        ("format",),
+    ),
     replace(
         _npm("tracker", "tracker scripts build", "tracker", "deploy"),
         mix_env=MIX_ENV,  # compile.js leaves variants out for the ce environments

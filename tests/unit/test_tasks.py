@@ -131,7 +131,7 @@ def test_green_and_red_run(tmp_path: Path):
     last = ended.stdout.splitlines()[-1]
     assert last.startswith("FAILED in ")
     assert "2 failed (compile, format)" in last
-    assert "Repeat one with `inv check.compile`; `mix format` puts it right" in last
+    assert "Repeat one with `inv check.compile`; --fix runs `mix format`" in last
 
 
 @needs_mix

@@ -1,6 +1,5 @@
 """Stages on which the tests of this directory run checks: contexts, listeners, tiny projects."""
 
-import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from pipeline.checks.check import Check
 from pipeline.checks.running import Context
+from pipeline.checks.slots import Slots
 from pipeline.checks.verdicts import Outcome
 from pipeline.process import Stop
 
@@ -46,7 +46,7 @@ def context(
 ) -> Context:
     """Return a context; only inside a running loop."""
     known = os.environ if environ is None else environ
-    return Context(app, known, stop or Stop(), asyncio.Semaphore(slots), Recorder())
+    return Context(app, known, stop or Stop(), Slots(slots), Recorder())
 
 
 def tiny(root: Path, tests: Mapping[str, str], *, project: str = "") -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checks import doctor
+from pipeline.checks import doctor, workflow_tools
 from pipeline.checks.doctor import State
 
 
@@ -66,3 +66,55 @@ def test_dead_service_is_a_problem_with_the_command_that_starts_it(tmp_path: Pat
     found = findings(tmp_path)["PostgreSQL"]
     assert found.state is State.PROBLEM
     assert "127.0.0.1:1 (config/.env.test): Connection refused; start it: docker run" in found.text
+
+
+WORKFLOW = """
+jobs:
+  build:
+    steps:
+      - uses: actions/checkout@v4
+      - uses: marocchino/tool-versions-action@v1
+        id: versions
+      - uses: erlef/setup-beam@v1
+        with:
+          otp-version: ${{ steps.versions.outputs.erlang }}
+      - uses: actions/setup-node@v4
+        with:
+          node-version: ${{ steps.versions.outputs.nodejs }}
+          # python-version-file: .tool-versions
+"""
+
+
+def test_tool_that_a_workflow_reads_and_the_file_lacks_is_a_problem_with_the_line_to_add(
+    tmp_path: Path,
+):
+    # As in the real repository, which has no nodejs line: setup-node gets an empty version.
+    (tmp_path / ".tool-versions").write_text("erlang 27.3.4.6\nelixir 1.18.3\n")
+    (tmp_path / ".github/workflows").mkdir(parents=True)
+    (tmp_path / ".github/workflows/node.yml").write_text(WORKFLOW)
+    found = findings(tmp_path, PATH="/nowhere")["nodejs"]
+    assert found.state is State.PROBLEM
+    assert ".github/workflows/node.yml reads it" in found.text
+    assert found.text.endswith("add the line `nodejs VERSION`")
+    (tmp_path / ".tool-versions").write_text("erlang 27\nelixir 1.18.3\nnodejs 20.20.2\n")
+    assert "reads it" not in findings(tmp_path, PATH="/nowhere")["nodejs"].text
+
+
+@pytest.mark.parametrize(
+    ("text", "tools"),
+    [
+        (WORKFLOW, ["erlang", "nodejs"]),
+        ("  with:\n    node-version-file: '.tool-versions'\n", ["nodejs"]),
+        ("  with:\n    node-version-file: app/.tool-versions\n", ["nodejs"]),
+        ("  with:\n    version-file: .tool-versions\n", ["erlang", "elixir"]),
+        ("    node-version-file: .nvmrc\n", []),
+        ("    # node-version-file: .tool-versions\n", []),
+        (
+            "- id: v\n  run: grep . .tool-versions\n- run: echo ${{ steps.v.outputs.ruby }}",
+            ["ruby"],
+        ),
+        ("- id: v\n  uses: some/other@v1\n- run: echo ${{ steps.v.outputs.nodejs }}", []),
+    ],
+)
+def test_tools_that_a_workflow_takes_from_the_file(text: str, tools: list[str]):
+    assert workflow_tools.asked(text) == tools

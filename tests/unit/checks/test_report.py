@@ -41,7 +41,7 @@ def screen(encoding: str = "utf-8", *, terminal: bool = False) -> tuple[Console,
         (
             finished(GOOD, BAD),
             "FAILED in 2.0 s: 1 passed, 1 failed (format). "
-            "Repeat one with `inv check.format`; `mix format` puts it right",
+            "Repeat one with `inv check.format`; --fix runs `mix format`",
         ),
         (
             finished(Outcome("credo", Verdict.UNKNOWN, "no base")),
@@ -73,6 +73,8 @@ def test_json_holds_every_check_with_command_and_output():
         "seconds": 1.25,
         "exit_code": 1,
         "command": "MIX_ENV=test mix format --check",
+        "repeat": "(cd /app && MIX_ENV=test mix format --check)",
+        "findings": [],
         "output": "lib/a.ex\n\x1b[31mred\x1b[0m\n",
     }
 
@@ -122,6 +124,9 @@ def test_long_silence_is_broken_by_what_still_runs(monkeypatch: pytest.MonkeyPat
     lines.beat()
     lines.beat()
     assert raw.getvalue().decode().count("still running: credo (31 s)") == 1
+    now += 10 * listeners.SILENCE
+    lines.beat()
+    assert "still running: credo (5 min)" in raw.getvalue().decode()
 
 
 def test_board_shows_running_checks_and_keeps_output_for_the_end():
@@ -149,5 +154,5 @@ def test_listener_fits_where_it_speaks(
     environ: dict[str, str], json_wanted: bool, terminal: bool, kind: type
 ):
     console, _ = screen(terminal=terminal)
-    with listeners.listening(console, environ, json=json_wanted) as listener:
+    with listeners.listening(console, environ, json=json_wanted, app=Path()) as listener:
         assert type(listener) is kind

@@ -1,5 +1,6 @@
 """The check table: complete, and free of references to rows that are not there."""
 
+import math
 from graphlib import TopologicalSorter
 
 from pipeline.checks.check import Group
@@ -33,12 +34,15 @@ def test_whoever_uses_a_build_waits_for_the_row_that_writes_it():
             assert writers[check.mix_env] in (*check.needs, *check.after), check.name
 
 
-def test_hook_rows_are_the_three_of_the_document():
-    assert [check.name for check in CHECKS if Group.HOOK in check.groups] == [
-        "format",
-        "credo",
-        "test",
-    ]
+def test_hook_rows_are_the_three_of_the_document_and_the_npm_packages():
+    hook = [check for check in CHECKS if Group.HOOK in check.groups]
+    assert [check.name for check in hook if not check.package] == ["format", "credo", "test"]
+    assert [check for check in CHECKS if check.package and check not in hook] == []
+
+
+def test_answer_that_hangs_on_the_network_is_never_reused():
+    assert {check.name for check in CHECKS if check.reuse_for != math.inf} == {"deps-audit"}
+    assert next(check for check in CHECKS if check.name == "deps-audit").reuse_for == 0
 
 
 def test_command_can_be_pasted_into_a_shell():

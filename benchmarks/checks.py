@@ -1,0 +1,312 @@
+"""`inv check` beside its peers, on a copy of the sample app: what the project promises of speed.
+
+Run by `make bench-check`. Both sides of every comparison take turns within one run, a side that
+did not really do its work ends the run, and each number is a median with its lowest and highest
+value. Prints a table and writes benchmarks/out/checks.json. Needs mix, node and the npm packages
+of examples/qusto, and about four minutes on two cores.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+APP = ROOT / "examples/qusto"
+OUT = ROOT / "benchmarks/out/checks.json"
+INV = (sys.executable, "-m", "invoke", "--search-root", str(ROOT))
+CORES = len(os.sched_getaffinity(0))
+
+_MEMORY = """
+import sys, time
+from pathlib import Path
+from pipeline.checks import commands, table
+from pipeline.checks.check import Check
+from pipeline.checks.listeners import Nobody
+from pipeline.checks.partitions import Partitioning
+from pipeline.checks.plan import Planned
+from pipeline.checks.run import Pace, run
+script = sys.argv[1]
+rows = [Planned(Check(f"row{n}", "", ("sh", "-c", script), ())) for n in range(20)]
+began = time.monotonic()
+ran = run(Path.cwd(), rows, Nobody(), Pace(20, dict.fromkeys((r.check.name for r in rows), 1.0)),
+          Partitioning(1))
+assert all(o.verdict == "passed" for o in ran.outcomes), ran
+assert time.monotonic() - began < 15, "the rows did not run at the same time"
+status = Path("/proc/self/status").read_text()
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One run: wall and CPU seconds (with all descendants that were waited for), and its text."""
+
+    seconds: float
+    cpu: float
+    output: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: what to run and what its output must hold to have been work."""
+
+    argv: tuple[str, ...]
+    proof: str = ""
+    before: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A median with its lowest and highest value."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A measured value beside what it must not exceed."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str = "s"
+
+    @property
+    def kept(self) -> bool:
+        """Whether it holds."""
+        return self.value <= self.limit
+
+
+def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], proof: str = "") -> Ended:
+    """Run to the end; SystemExit if it fails or its output lacks `proof`."""
+    with tempfile.TemporaryFile() as text:
+        began = time.monotonic()
+        child = subprocess.Popen(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=text, stderr=text
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.monotonic() - began
+        child.returncode = os.waitstatus_to_exitcode(status)
+        text.seek(0)
+        output = text.read().decode("utf-8", "replace")
+    if child.returncode or proof not in output:
+        sys.exit(f"{argv} exited {child.returncode}, expected {proof!r} in:\n{output[-3000:]}")
+    return Ended(seconds, usage.ru_utime + usage.ru_stime, output)
+
+
+def take_turns(
+    sides: Mapping[str, Side], rounds: int, cwd: Path, env: Mapping[str, str]
+) -> dict[str, list[Ended]]:
+    """Run all sides once to warm them up, then `rounds` times in turn."""
+    found: dict[str, list[Ended]] = {name: [] for name in sides}
+    for number in range(rounds + 1):
+        for name, side in sides.items():
+            side.before()
+            ended = run(side.argv, cwd, env, side.proof)
+            if number:
+                found[name].append(ended)
+                print(f"  {name}: {ended.seconds:.2f} s", file=sys.stderr)
+    return found
+
+
+def number(values: Sequence[float]) -> Number:
+    """Summarise."""
+    return Number(statistics.median(values), min(values), max(values))
+
+
+def place(directory: Path) -> tuple[Path, dict[str, str]]:
+    """Copy the sample app, built and with its npm packages, into a git repository of its own."""
+    app = directory / "qusto"
+    run(("cp", "-a", str(APP), str(app)), directory, os.environ)
+    home = directory / "home"
+    home.mkdir()
+    own = {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "NO_COLOR": "1"}
+    own |= {f"GIT_{role}_{what}": "b@example.org" for role in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")}  # fmt: skip
+    env = {k: v for k, v in os.environ.items() if k not in ("CI", "GITHUB_ACTIONS", "MIX_ENV")}
+    env |= own
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        run(("git", *words), app, env)
+    run(("mix", "compile"), app, env | {"MIX_ENV": "test"})
+    return app, env
+
+
+def warm(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, Number]]:
+    """Nothing reused, build warm: the whole table beside a shell; two rows beside the hook."""
+    checking = (*INV, "check", "--all", "--app", str(app))
+    first = json.loads(run((*checking, "--format", "json"), app, env).output)
+    ran = [check for check in first["checks"] if check["verdict"] == "passed"]
+    if len(ran) < 10:
+        sys.exit(f"only {len(ran)} checks ran: are mix, node and node_modules there?")
+    longest = max(ran, key=lambda check: float(check["seconds"]))
+    commands = app.parent / "commands"
+    commands.write_text("".join(f"{check['command']}\n" for check in ran))
+    shell = ("sh", "-c", f"xargs -d '\\n' -n1 -P{CORES} sh -c <{commands}")
+    # mix credo --strict, the third line of the document's hook, needs Hex and is left out of both.
+    document = "MIX_ENV=test mix format --check-formatted && mix test"
+    same = (*INV, "check", "--all", "--only", "format,test", "--app", str(app))
+    sides = {
+        "inv check --all": Side(checking, f"{len(ran)} passed"),
+        "the same rows by xargs -P": Side(shell, " 0 failures"),
+        "the longest row alone": Side(("sh", "-c", longest["command"])),
+        "inv check, rows of the document's hook": Side(same, "3 passed"),
+        "the document's hook without credo": Side(("sh", "-c", document), " 0 failures"),
+    }
+    return measures(take_turns(sides, rounds, app, env))
+
+
+def starting(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, Number]]:
+    """`inv --list` beside the import of Invoke alone."""
+    sides = {
+        "inv --list": Side((*INV, "--list"), "check.compile"),
+        "python -c 'import invoke'": Side((sys.executable, "-c", "import invoke")),
+    }
+    return measures(take_turns(sides, 4 * rounds, app, env))
+
+
+def reused(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, Number]]:
+    """A check that has nothing left to run, beside the quickest mix check."""
+    run((*INV, "check", "--app", str(app)), app, env)
+    sides = {
+        "inv check, all reused": Side((*INV, "check", "--app", str(app)), "reused"),
+        "mix format --check-formatted": Side(
+            ("env", "MIX_ENV=test", "mix", "format", "--check-formatted")
+        ),
+    }
+    return measures(take_turns(sides, 2 * rounds, app, env))
+
+
+def committing(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, Number]]:
+    """`git commit` right after a green check, beside one whose hook only starts Python."""
+    run((*INV, "hooks.install", "--app", str(app)), app, env)
+    bare = app.parent / "bare"
+    bare.mkdir()
+    (bare / "pre-commit").write_text(f"#!/bin/sh\nexec {sys.executable} -c pass\n")
+    (bare / "pre-commit").chmod(0o755)
+    source = app / "lib/plausible_release.ex"
+    text = source.read_text()
+
+    def edit() -> None:
+        source.write_text(f"{text}\n# {time.time_ns()}\n")
+        run(("git", "add", "-A"), app, env)
+
+    def edit_and_check() -> None:
+        edit()
+        run((*INV, "check", "--hook", "--app", str(app)), app, env)
+
+    commit = ("commit", "-q", "-m", "benchmark")
+    sides = {
+        "git commit after a green check": Side(("git", *commit), "reused", edit_and_check),
+        "git commit, hook only starts Python": Side(
+            ("git", "-c", f"core.hooksPath={bare}", *commit), "", edit
+        ),
+    }
+    return measures(take_turns(sides, rounds, app, env))
+
+
+def memory(app: Path, env: Mapping[str, str], script: str) -> float:
+    """Return the runner's own peak memory in MB with 20 programs running at once."""
+    ended = run((sys.executable, "-c", _MEMORY, script), app, env)
+    return int(ended.output.split()[-1]) / 1024
+
+
+def measures(runs: Mapping[str, Sequence[Ended]]) -> dict[str, dict[str, Number]]:
+    """Summarise wall and CPU seconds of each side."""
+    return {
+        name: {
+            "seconds": number([one.seconds for one in ended]),
+            "cpu": number([one.cpu for one in ended]),
+        }
+        for name, ended in runs.items()
+    }
+
+
+def promises(found: Mapping[str, Mapping[str, Number]], mb: Mapping[str, float]) -> list[Promise]:
+    """Return what the project promises, with what was measured; a peer's median is a limit."""
+
+    def wall(name: str) -> float:
+        return found[name]["seconds"].median
+
+    shell = "the same rows by xargs -P"
+    # The CPU time of the shell's run: what the rows themselves need, without any of ours.
+    bound = max(wall("the longest row alone"), found[shell]["cpu"].median / CORES)
+    hook = "inv check, rows of the document's hook"
+    after, bare = "git commit after a green check", "git commit, hook only starts Python"
+    kept = [
+        Promise("inv check --all: 1.25 x the bound", wall("inv check --all"), 1.25 * bound),
+        Promise("inv check --all: the plain shell", wall("inv check --all"), wall(shell)),
+        Promise("its rows: the hook", wall(hook), wall("the document's hook without credo")),
+        Promise(
+            "inv --list: 1.5 x import invoke",
+            wall("inv --list"),
+            1.5 * wall("python -c 'import invoke'"),
+        ),
+        Promise(
+            "all reused: mix format",
+            wall("inv check, all reused"),
+            wall("mix format --check-formatted"),
+        ),
+        Promise("git commit: 2 x the hook that starts Python", wall(after), 2 * wall(bare)),
+    ]
+    return kept + [Promise(f"memory, {name}", value, 80, "MB") for name, value in mb.items()]
+
+
+def main() -> None:
+    """Measure, print, write; exit 1 if a promise is not kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    for program in ("mix", "node", "git", "xargs"):
+        if not shutil.which(program):
+            sys.exit(f"{program} is not installed")
+    if not (APP / "assets/node_modules").is_dir():
+        sys.exit("npm packages are missing: bootstrap/npm.sh")
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="qusto-bench-") as name:
+        app, env = place(Path(name))
+        found = starting(app, env, rounds)
+        found |= warm(app, env, rounds)
+        found |= reused(app, env, rounds)
+        found |= committing(app, env, rounds)
+        mb = {
+            "20 checks that sleep": memory(app, env, "sleep 3"),
+            "20 checks that print 3 MB": memory(app, env, "head -c 3000000 /dev/zero; sleep 3"),
+        }
+    print(f"{CORES} cores, load {load:.1f} before the start, medians of {rounds}\n")
+    for name, numbers in found.items():
+        wall, cpu = numbers["seconds"], numbers["cpu"]
+        print(f"{name:<40} {wall.median:7.3f} s ({wall.low:.3f} … {wall.high:.3f})"
+              f"   CPU {cpu.median:7.3f} s")  # fmt: skip
+    print()
+    given = promises(found, mb)
+    for one in given:
+        state = "kept  " if one.kept else "MISSED"
+        print(f"{state} {one.name:<45} {one.value:8.3f} of {one.limit:8.3f} {one.unit}")
+    OUT.parent.mkdir(exist_ok=True)
+    content = {
+        "cores": CORES,
+        "load": load,
+        "rounds": rounds,
+        "measured": {
+            name: {key: asdict(value) for key, value in numbers.items()}
+            for name, numbers in found.items()
+        },
+        "promises": [asdict(one) | {"kept": one.kept} for one in given],
+    }
+    OUT.write_text(f"{json.dumps(content, indent=2)}\n")
+    sys.exit(0 if all(one.kept for one in given) else 1)
+
+
+if __name__ == "__main__":
+    main()

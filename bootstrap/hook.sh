@@ -1,0 +1,11 @@
+#!/bin/sh
+# What pre-commit and prek start from their clone of this repository, in the top directory of the
+# repository that is being committed to. The first run sets up .venv in the clone.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+# Git's variables name the repository of the commit; setting up must not see them.
+for name in $(git rev-parse --local-env-vars); do
+  [ "$name" = GIT_INDEX_FILE ] || unset "$name" # which says what is committed
+done
+[ -x "$here/.venv/bin/python" ] || (unset GIT_INDEX_FILE && "$here/bootstrap/venv.sh" run >&2)
+exec "$here/.venv/bin/python" -P -m pipeline.commit "$@"

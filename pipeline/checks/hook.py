@@ -1,0 +1,42 @@
+"""What a commit is asked: the rows of the hook, and the note that lets the next one be quick."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.checks import glance
+from pipeline.checks.check import Check, Group
+from pipeline.checks.reuse import Memory
+from pipeline.checks.verdicts import Verdict
+
+
+def candidates(checks: Iterable[Check], names: Sequence[str] | None) -> list[Check]:
+    """Return the rows that may run in the hook: those of the setting, else the hook's group."""
+    if names is None:
+        return [check for check in checks if Group.HOOK in check.groups]
+    return [check for check in checks if check.name in names]
+
+
+def inputs(checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
+    """Return name → input globs."""
+    return {check.name: check.inputs for check in checks}
+
+
+def note(
+    app: Path,
+    memory: Memory,
+    rows: Sequence[Check],
+    verdicts: Mapping[str, Verdict | None],
+    environ: Mapping[str, str],
+) -> None:
+    """Note for the next commit that all `rows` of the hook are green now, if they are.
+
+    `verdicts` are those that stand with the work tree as `memory` found it. Raises OSError.
+    """
+    green = [row for row in rows if verdicts.get(row.name) is Verdict.REUSED]
+    skipped = [row for row in rows if verdicts.get(row.name) is Verdict.SKIPPED]
+    aging = any(row.reuse_for != float("inf") for row in green)
+    if aging or not green or len(green) + len(skipped) < len(rows):
+        return
+    packages = sorted({row.package for row in rows if row.package})
+    now = glance.state(app, environ, memory.tree, packages)
+    glance.note(app, now, inputs(green), inputs(skipped), packages)

@@ -1,0 +1,160 @@
+"""A run before it starts: the application, its rows, what is reused. Quick when nothing is left.
+
+Rich, the event loop and the process runner are for runs that run something.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline import app as apps
+from pipeline import settings as all_settings
+from pipeline.checks import gitbase, glance, hook, plan, reuse, table, worktree
+from pipeline.checks.plan import Options, Planned
+from pipeline.checks.reuse import Memory
+from pipeline.checks.verdicts import Outcome, Verdict
+from pipeline.checks.worktree import NoTree, Tree
+from pipeline.errors import ExitCode, UsageProblem
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is to run. `notes` are lines for people, `memory` is None where nothing is reused."""
+
+    app: Path
+    settings: Settings
+    options: Options
+    rows: Sequence[Planned]
+    memory: Memory | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def answered(self) -> bool:
+        """Whether every row is reused or skipped, and the run is green without running."""
+        verdicts = {row.settled.verdict if row.settled else None for row in self.rows}
+        return Verdict.REUSED in verdicts and verdicts <= {Verdict.REUSED, Verdict.SKIPPED}
+
+    def finish(self, outcomes: Sequence[Outcome]) -> str:
+        """Put the passes on record; returns what hindered it, in half a line."""
+        if self.memory is None:
+            return ""
+        checks = [row.check for row in self.rows]
+        hindrance = reuse.remember(self.memory, outcomes, checks, os.environ)
+        if hindrance:
+            return hindrance
+        if {Verdict.FAILED, Verdict.UNKNOWN} & {outcome.verdict for outcome in outcomes}:
+            glance.forget(self.app)
+            return ""
+        memory = reuse.recall(self.app, checks, os.environ)
+        if isinstance(memory, Memory):
+            self.note(memory, reuse.settle(self.rows, memory))
+        return ""
+
+    def note(self, memory: Memory, rows: Sequence[Planned]) -> None:
+        """Let the next commit be quick, if all rows of the hook are green."""
+        verdicts = {row.check.name: row.settled.verdict if row.settled else None for row in rows}
+        left_out = self.settings.skip
+        table_rows = [row for row in table.CHECKS if row.name not in left_out]
+        with suppress(OSError):  # then it is not quick
+            own = hook.candidates(table_rows, self.settings.hook)
+            hook.note(self.app, memory, own, verdicts, os.environ)
+
+
+def check(options: Options, *, app: str, format: str) -> int:
+    """Run the planned checks, or answer at once if nothing is left to run; the exit code."""
+    began = time.monotonic()
+    if format not in ("text", "json"):
+        raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")
+    if options.fix:
+        from pipeline.checks import fixing
+
+        return fixing.check(options, app=app, format=format)
+    ready = prepare(options, app=app)
+    if options.hook and not ready.rows:
+        empty = {"verdict": "passed", "exit_code": 0, "checks": []}
+        text = "nothing staged that a check of the hook looks at: nothing to do"
+        sys.stdout.write(f"{json.dumps(empty) if format == 'json' else text}\n")
+        return ExitCode.DONE
+    if format == "text":
+        for note in ready.notes:
+            sys.stderr.write(f"note: {note}\n")
+        # Files and pages about the run are written by those who can run something.
+        if ready.answered and not options.junit and "GITHUB_STEP_SUMMARY" not in os.environ:
+            # As in commands: a question mark beats a traceback.
+            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+            sys.stdout.write(_answer(ready, time.monotonic() - began))
+            if ready.memory:
+                ready.note(ready.memory, ready.rows)
+            return ExitCode.DONE
+    from pipeline.checks import commands
+
+    return commands.check(ready, app=app, format=format)
+
+
+def prepare(options: Options, *, app: str) -> Prepared:
+    """Find the application and its rows, and settle those that have passed before.
+
+    Raises UsageProblem. With --ci nothing is reused: a fresh clone has no past, and a cached one
+    should not be believed.
+    """
+    found = apps.find(app or None, all_settings.environment(), Path.cwd())
+    settings = all_settings.load()
+    tree: Tree | None = None
+    notes: list[str] = []
+    if options.hook:
+        options, tree, notes = _staged(found, options, settings)
+        if not options.only:
+            return Prepared(found, settings, options, (), None, tuple(notes))
+    rows = plan.plan(found, options, settings, os.environ)
+    if options.base and gitbase.missing(options.base, found, os.environ):
+        raise UsageProblem(
+            f"--base {options.base!r}: there is no such commit in this repository",
+            remedy="git fetch, or name another branch, tag or commit",
+        )
+    if options.ci:
+        return Prepared(found, settings, options, rows, None)
+    memory = reuse.recall(found, [row.check for row in rows], os.environ, tree=tree)
+    if isinstance(memory, NoTree):
+        if not all(row.settled for row in rows):
+            notes.append(f"nothing is reused: {memory.reason}")
+        return Prepared(found, settings, options, rows, None, tuple(notes))
+    if not options.anew:
+        rows = reuse.settle(rows, memory)
+    return Prepared(found, settings, options, rows, memory, tuple(notes))
+
+
+def _staged(app: Path, options: Options, settings: Settings) -> tuple[Options, Tree, list[str]]:
+    """Return the options that name the rows of the hook, the tree, and warnings."""
+    if options.ci or options.base:
+        raise UsageProblem("--hook is about the commit being made: it goes with no --ci or --base")
+    rows = {row.name: row for row in table.CHECKS}
+    plan.known("--only", options.only, rows)
+    plan.known("[tool.qusto] hook", settings.hook or (), rows)
+    known = [row for row in table.CHECKS if row.name not in (*settings.skip, *options.skip)]
+    candidates = hook.candidates(known, options.only or settings.hook)
+    tree = worktree.read(app, os.environ)
+    if isinstance(tree, NoTree):
+        raise UsageProblem(f"--hook looks at what is staged, but {tree.reason}")
+    names = glance.select(hook.inputs(candidates), tree.staged)
+    chosen = hook.inputs(row for row in candidates if row.name in names)
+    return replace(options, only=names), tree, glance.unseen(chosen, tree)
+
+
+def _answer(ready: Prepared, seconds: float) -> str:
+    width = max(len(row.check.name) for row in ready.rows)
+    settled = [(row.check.name, row.settled) for row in ready.rows if row.settled]
+    lines = [f"{said.verdict:<7} {name:<{width}} {said.reason}" for name, said in settled]
+    counts = [
+        f"{number} {verdict}"
+        for verdict in (Verdict.SKIPPED, Verdict.REUSED)
+        if (number := sum(said.verdict is verdict for _, said in settled))
+    ]
+    closing = f"PASSED in {seconds:.1f} s: {', '.join(counts)}"
+    hint = "" if ready.options.hook else " (--all runs them)"
+    return "".join(f"{line}\n" for line in [*lines, closing + hint])

@@ -1,0 +1,207 @@
+"""What git knows of the application's files: the content of each in the work tree, and the index.
+
+Two git processes answer for all rows together. Nothing is written, not even git's own refreshed
+index: GIT_OPTIONAL_LOCKS=0. The commit hook's glance starts with this module, so it does without
+dataclasses, whose import takes as long as git does.
+"""
+
+import hashlib
+import os
+import stat
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.gitlocal import LOCAL_VARIABLES
+
+UNKNOWABLE = "?"
+"""The id of what git cannot tell the content of: a repository within, or a changed submodule."""
+
+_HUGE = 64 * 1024 * 1024
+"""Bytes from which on a changed or untracked file, a database dump say, is not read each time."""
+
+
+class Tree(NamedTuple):
+    """The application's files, by paths relative to it: tracked, or untracked and not ignored.
+
+    `ids` has the git object id and mode of each as it is in the work tree now. `staged` differs
+    from HEAD in the index; `partly` is staged, but the work tree holds something else; `loose`
+    is in the work tree in another form than in the index, or not in the index at all.
+    """
+
+    ids: Mapping[str, str]
+    staged: tuple[str, ...]
+    partly: tuple[str, ...]
+    loose: tuple[str, ...]
+
+
+class NoTree(NamedTuple):
+    """Git cannot say; `reason` is half a line."""
+
+    reason: str
+
+
+def git_dir(app: Path) -> Path | None:
+    """Return the git directory of the work tree that holds `app`: its own in a linked one."""
+    for directory in (app, *app.parents):
+        entry = directory / ".git"
+        if entry.is_dir():
+            return entry
+        if entry.is_file():
+            target = entry.read_text("utf-8").removeprefix("gitdir:").strip()
+            return (directory / target).resolve()
+    return None
+
+
+def records(app: Path) -> Path | None:
+    """Return the directory for what we note about `app`; None outside of a git work tree.
+
+    It is in the git directory: never in git status, in nobody's way, and gone with a linked work
+    tree.
+    """
+    found = git_dir(app)
+    if found is None:
+        return None
+    top = next(directory for directory in (app, *app.parents) if (directory / ".git").exists())
+    # Several applications may live in one repository.
+    return found / "qusto" / "passes" / ("_".join(app.relative_to(top).parts) or "_top")
+
+
+def read(app: Path, environ: Mapping[str, str]) -> Tree | NoTree:
+    """Return the files of `app`; only those that differ from the index are read."""
+    listing = _start(app, environ, "ls-files", "--stage", "-v", "-z")
+    # Both at once. Renames are two changes to us; an untracked directory is its files.
+    status = _start(
+        app,
+        environ,
+        *("status", "--porcelain=v2", "-z", "--no-renames"),
+        *("--untracked-files=all", "--ignore-submodules=none", "--", "."),
+    )
+    if isinstance(listing, NoTree) or isinstance(status, NoTree):
+        return listing if isinstance(listing, NoTree) else NoTree("git cannot be started")
+    listed, complaint = listing.communicate()
+    changed, second = status.communicate()
+    if listing.returncode or status.returncode:
+        lines = (complaint or second).decode("utf-8", "replace").strip().splitlines()
+        return NoTree(lines[0].removeprefix("fatal: ") if lines else "git failed")
+    place = git_dir(app)
+    top = app if place is None else next(d for d in (app, *app.parents) if (d / ".git").exists())
+    prefix = "" if top == app else f"{app.relative_to(top).as_posix()}/"
+    ids, blind = _index(os.fsdecode(listed))
+    changes = _changes(os.fsdecode(changed), prefix)
+    kind = "sha256" if any(len(value) > 60 for value in ids.values()) else "sha1"
+    for path in {*blind, *(p for p, change in changes.items() if change.loose)}:
+        opaque = path in changes and changes[path].opaque
+        value = UNKNOWABLE if opaque else content_id(app / path, kind)
+        if value:
+            ids[path.rstrip("/")] = value
+        else:
+            ids.pop(path, None)
+    return Tree(
+        ids=ids,
+        staged=tuple(sorted(p for p, change in changes.items() if change.staged)),
+        partly=tuple(sorted(p for p, c in changes.items() if c.staged and c.loose)),
+        loose=tuple(sorted(p for p, change in changes.items() if change.loose)),
+    )
+
+
+def content_id(path: Path, kind: str = "sha1") -> str:
+    """Return mode and git object id of a file or link as it is; nothing if it is not there.
+
+    Filters (line ends, LFS) are not applied, so such a file has another id once it is staged; so
+    has a huge one, which goes by its size and times instead.
+    """
+    try:
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            mode, data = "120000", os.fsencode(path.readlink())
+        elif stat.S_ISREG(found.st_mode):
+            mode = "100755" if found.st_mode & stat.S_IXUSR else "100644"
+            if found.st_size > _HUGE:
+                return f"{mode} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+            data = path.read_bytes()
+        else:
+            return UNKNOWABLE
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError:
+        return UNKNOWABLE
+    digest = hashlib.new(kind, b"blob %d\0" % len(data), usedforsecurity=False)
+    digest.update(data)
+    return f"{mode} {digest.hexdigest()}"
+
+
+class _Change(NamedTuple):
+    staged: bool
+    loose: bool
+    opaque: bool = False
+
+
+def _index(listing: str) -> tuple[dict[str, str], set[str]]:
+    """Return the ids in the index, and the paths whose work tree git was told not to look at."""
+    ids: dict[str, str] = {}
+    blind: set[str] = set()
+    for entry in listing.split("\0"):
+        if not entry:
+            continue
+        head, _, path = entry.partition("\t")
+        tag, mode, value, stage = head.split(" ")
+        ids[path] = f"{mode} {value}"
+        # Lower case: assume-unchanged; S: skip-worktree; another stage: a conflict.
+        if tag.islower() or tag == "S" or stage != "0":
+            blind.add(path)
+    return ids, blind
+
+
+def _changes(status: str, prefix: str) -> dict[str, _Change]:
+    """Read `git status --porcelain=v2 -z`, whose paths begin at the top of the work tree."""
+    found: dict[str, _Change] = {}
+    for entry in status.split("\0"):
+        kind = entry[:2]
+        if kind == "1 ":
+            _, letters, submodule, _, _, _, _, _, path = entry.split(" ", 8)
+            loose = letters[1] != "."
+            opaque = loose and submodule != "N..."
+            change = _Change(letters[0] != ".", loose, opaque)
+        elif kind == "u ":
+            path = entry.split(" ", 10)[10]
+            change = _Change(staged=True, loose=True)
+        elif kind == "? ":
+            path = entry[2:]
+            # A name that ends in a slash is a repository of its own.
+            before = found.get(path.removeprefix(prefix))  # removed from the index alone
+            change = _Change(bool(before and before.staged), True, opaque=path.endswith("/"))
+        else:
+            continue
+        found[path.removeprefix(prefix)] = change
+    return found
+
+
+def _start(
+    app: Path, environ: Mapping[str, str], *words: str
+) -> "subprocess.Popen[bytes] | NoTree":
+    try:
+        return subprocess.Popen(
+            ("git", "-c", "core.quotePath=false", *words),
+            cwd=app,
+            env=git_environment(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError:
+        return NoTree("git is not installed")
+
+
+def git_environment(environ: Mapping[str, str], cwd: Path | None = None) -> dict[str, str]:
+    """Return the environment for our own reading of git, inside a hook or not.
+
+    Of git's local variables only the index stays, since `git commit FILE` has one of its own:
+    with GIT_DIR and no GIT_WORK_TREE git would take the directory of the application for the top.
+    """
+    kept = {key: value for key, value in environ.items() if key not in LOCAL_VARIABLES}
+    index = environ.get("GIT_INDEX_FILE")
+    if index:
+        kept["GIT_INDEX_FILE"] = str((cwd or Path.cwd()) / index)
+    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}

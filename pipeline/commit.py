@@ -1,0 +1,38 @@
+"""`inv check --hook` without Invoke: what the commit hook and pre-commit/prek start.
+
+    python -m pipeline.commit [--app DIR] [--only NAME,...]
+
+Invoke's own start would take longer than the whole answer when everything is reused.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from pipeline.errors import ExitCode, Problem
+
+_INTERRUPTED = 130
+
+
+def main(words: Sequence[str]) -> int:
+    """Check what is staged; returns the exit code of `inv check --hook`."""
+    given = dict(zip(words[::2], words[1::2], strict=False))
+    if len(words) % 2 or not set(given) <= {"--app", "--only"}:
+        sys.stderr.write("usage: python -m pipeline.commit [--app DIR] [--only NAME,...]\n")
+        return ExitCode.USAGE
+    only = tuple(name.strip() for name in given.get("--only", "").split(",") if name.strip())
+    from pipeline.checks import prepared
+    from pipeline.checks.plan import Options
+
+    try:
+        options = Options(only=only, hook=True)
+        return prepared.check(options, app=given.get("--app", ""), format="text")
+    except Problem as problem:
+        sys.stderr.write(f"error: {problem}\n")
+        return problem.code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return _INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

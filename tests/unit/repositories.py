@@ -1,0 +1,54 @@
+"""Real git repositories for tests, free of the configuration of whoever runs them."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.process import environment
+
+
+def isolated(home: Path, **more: str) -> dict[str, str]:
+    """Return an environment in which git knows an author and no configuration but `home`'s."""
+    kept = {key: value for key, value in os.environ.items() if key != "QUSTO_APP_DIR"}
+    who = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "T"), ("EMAIL", "t@example.org"))
+    }
+    own = {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "XDG_CONFIG_HOME": str(home / "xdg")}
+    return environment(kept, {**who, **own, "NO_COLOR": "1", **more})
+
+
+def git(
+    where: Path, *words: str, env: Mapping[str, str] | None = None, ok: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """Run git in `where`; a failure is an error unless `ok` is off."""
+    ended = subprocess.run(
+        ("git", *words),
+        cwd=where,
+        env=env or isolated(where),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert not ok or ended.returncode == 0, ended.stderr
+    return ended
+
+
+def repository(where: Path, files: Mapping[str, str]) -> Path:
+    """Make a repository with these files committed."""
+    where.mkdir(parents=True, exist_ok=True)
+    git(where, "init", "--quiet", "--initial-branch=main")
+    write(where, files)
+    git(where, "add", "--all")
+    git(where, "commit", "--quiet", "--no-verify", "--message=first")
+    return where
+
+
+def write(where: Path, files: Mapping[str, str]) -> None:
+    """Write the files, with the directories they need."""
+    for name, text in files.items():
+        (where / name).parent.mkdir(parents=True, exist_ok=True)
+        (where / name).write_text(text)

@@ -1,0 +1,319 @@
+"""The commit hook in real repositories: installed, chained, removed, and asked by git commit."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import hooks
+from pipeline.errors import UsageProblem
+from pipeline.settings import PROJECT
+
+from .checks.stages import tiny
+from .repositories import git, isolated, repository, write
+
+needs_mix = pytest.mark.skipif(shutil.which("mix") is None, reason="mix is not installed")
+
+# Stands in for mix: notes its calls and what of git it sees, fails to format what says BAD, and
+# does with git what `mix credo diff` does: writes into whatever index it is pointed at.
+FAKE_MIX = """#!/bin/sh
+echo "$*" >> "$HOME/calls"
+env | grep -E '^GIT_(DIR|INDEX_FILE|WORK_TREE|PREFIX)=' >> "$HOME/seen"
+case "$1" in
+  format)
+    (export GIT_INDEX_FILE="${GIT_INDEX_FILE:-$HOME/own-index}"; git read-tree HEAD)
+    if grep -rq BAD lib; then
+      echo "** (Mix) mix format failed due to --check-formatted."
+      echo "The following files are not formatted:"
+      exit 1
+    fi ;;
+  test) echo "1 test, 0 failures" ;;
+esac
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write(tmp_path / "home", {"bin/mix": FAKE_MIX, "calls": "", "seen": ""})
+    (tmp_path / "home/bin/mix").chmod(0o755)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    files = {"mix.exs": "", "lib/a.ex": "one", "lib/b.ex": "one", "README.md": "r"}
+    return repository(tmp_path / "app", {**files, "test/a_test.exs": "", ".gitignore": "_build\n"})
+
+
+def environ(home: Path) -> dict[str, str]:
+    return isolated(home, PATH=f"{home}/bin:{os.environ['PATH']}", MIX_HOME=str(home / "mix"))
+
+
+def installed(app: Path, home: Path) -> hooks.Place:
+    place = hooks.find(app, environ(home))
+    hooks.install(place, Path(sys.executable), PROJECT)
+    return place
+
+
+def commit(where: Path, home: Path, *words: str) -> tuple[int, str]:
+    ended = git(where, "commit", "--message=next", *words, env=environ(home), ok=False)
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def calls(home: Path) -> list[str]:
+    return [line.split()[0] for line in (home / "calls").read_text().splitlines()]
+
+
+def committed(where: Path, path: str) -> str:
+    return git(where, "show", f"HEAD:{path}").stdout
+
+
+@needs_mix
+def test_commit_is_blocked_by_a_real_failing_format_and_allowed_by_a_passing_one(tmp_path: Path):
+    (home := tmp_path / "home").mkdir()
+    app = tiny(tmp_path / "app", {"a": "assert Tiny.one() == 1"})
+    write(app, {".formatter.exs": '[inputs: ["lib/**/*.ex"]]\n', ".gitignore": "/_build/\n"})
+    repository(app, {})
+    env = isolated(home)
+    hooks.install(hooks.find(app, env), Path(sys.executable), PROJECT)
+    good = "defmodule Tiny do\n  def one, do: 1\nend\n"
+    bad = good.replace(", do", ",   do")
+
+    write(app, {"lib/tiny.ex": f"# again\n{bad}"})
+    git(app, "add", "--all")
+    ended = git(app, "commit", "--message=bad", env=env, ok=False)
+    assert ended.returncode == 1
+    assert "1 failed (format)" in ended.stdout + ended.stderr
+    assert git(app, "log", "--oneline").stdout.count("\n") == 1
+
+    write(app, {"lib/tiny.ex": f"# again\n{good}"})
+    git(app, "add", "--all")
+    ended = git(app, "commit", "--message=good", env=env, ok=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert committed(app, "lib/tiny.ex") == f"# again\n{good}"
+    assert git(app, "status", "--porcelain").stdout == ""
+
+
+def test_commit_holds_exactly_what_was_staged_though_a_check_writes_an_index(app: Path, home: Path):
+    installed(app, home)
+    write(app, {"lib/a.ex": "staged", "lib/b.ex": "not staged", "new": "not staged"})
+    git(app, "add", "lib/a.ex")
+    tree = git(app, "write-tree").stdout
+    code, said = commit(app, home)
+    assert code == 0, said
+    assert "format" in calls(home)
+    assert git(app, "rev-parse", "HEAD^{tree}").stdout == tree
+    assert git(app, "status", "--porcelain").stdout == " M lib/b.ex\n?? new\n"
+    assert (home / "seen").read_text() == ""
+
+
+@pytest.mark.parametrize("words", [["--all"], ["--only", "lib/a.ex"]])
+def test_commit_with_an_index_of_its_own_is_checked_by_what_it_commits(
+    app: Path, home: Path, words: list[str]
+):
+    installed(app, home)
+    write(app, {"lib/a.ex": "BAD"})
+    code, _ = commit(app, home, *words)
+    assert code == 1
+    write(app, {"lib/a.ex": "better"})
+    code, said = commit(app, home, *words)
+    assert code == 0, said
+    assert committed(app, "lib/a.ex") == "better"
+
+
+def test_partially_staged_file_is_warned_of_and_left_as_it_is(app: Path, home: Path):
+    installed(app, home)
+    write(app, {"lib/a.ex": "BAD"})
+    git(app, "add", "lib/a.ex")
+    write(app, {"lib/a.ex": "better"})
+    code, said = commit(app, home)
+    assert code == 0, said
+    assert "note: partially staged: lib/a.ex: the checks see the work tree, not what is" in said
+    assert committed(app, "lib/a.ex") == "BAD"
+    assert (app / "lib/a.ex").read_text() == "better"
+
+
+def test_untracked_input_that_is_not_committed_is_mentioned(app: Path, home: Path):
+    installed(app, home)
+    write(app, {"lib/a.ex": "two", "lib/new.ex": "new", "notes.md": "no input"})
+    git(app, "add", "lib/a.ex")
+    assert (
+        "note: the checks also see what is not in this commit: lib/new.ex\n" in commit(app, home)[1]
+    )
+
+
+def test_rows_follow_the_staged_paths(app: Path, home: Path):
+    installed(app, home)
+    write(app, {"README.md": "no row reads it"})
+    git(app, "add", "--all")
+    code, said = commit(app, home)
+    assert (code, calls(home)) == (0, [])
+    assert "nothing to do" in said
+    write(app, {"priv/data": "only compilation and tests read it"})
+    git(app, "add", "--all")
+    assert commit(app, home)[0] == 0
+    assert set(calls(home)) == {"compile", "test"}
+
+
+def test_removal_of_a_file_is_a_change_of_an_input(app: Path, home: Path):
+    installed(app, home)
+    git(app, "rm", "--quiet", "lib/b.ex")
+    assert commit(app, home)[0] == 0
+    assert "format" in calls(home)
+
+
+def test_second_commit_of_the_same_content_runs_nothing(app: Path, home: Path):
+    installed(app, home)
+    write(app, {"lib/a.ex": "two"})
+    git(app, "add", "--all")
+    assert commit(app, home)[0] == 0
+    (home / "calls").write_text("")
+    git(app, "reset", "--quiet", "--soft", "HEAD^")
+    code, said = commit(app, home)
+    assert (code, calls(home)) == (0, [])
+    assert "reused  format" in said
+
+
+def test_linked_work_tree_is_checked_as_itself(app: Path, home: Path, tmp_path: Path):
+    installed(app, home)
+    linked = tmp_path / "linked"
+    git(app, "worktree", "add", "--quiet", str(linked))
+    write(linked, {"lib/a.ex": "BAD"})
+    git(linked, "add", "--all")
+    assert commit(linked, home)[0] == 1
+    write(linked, {"lib/a.ex": "better"})
+    git(linked, "add", "--all")
+    tree = git(linked, "write-tree").stdout
+    code, said = commit(linked, home)
+    assert code == 0, said
+    assert git(linked, "rev-parse", "HEAD^{tree}").stdout == tree
+    assert (home / "seen").read_text() == ""
+    assert git(app, "status", "--porcelain").stdout == ""
+
+
+def test_application_below_the_top_of_the_repository(tmp_path: Path, home: Path):
+    top = repository(tmp_path / "top", {"web/mix.exs": "", "web/lib/a.ex": "", "b": ""})
+    installed(top / "web", home)
+    write(top, {"b": "of another part"})
+    git(top, "add", "--all")
+    assert commit(top, home)[0] == 0
+    assert calls(home) == []
+    write(top, {"web/lib/a.ex": "BAD"})
+    git(top, "add", "--all")
+    assert commit(top, home)[0] == 1
+
+
+@pytest.mark.parametrize("value", ["relative", "absolute"])
+def test_hooks_path_of_the_repository_is_honoured(
+    app: Path, home: Path, tmp_path: Path, value: str
+):
+    directory = app / "hooks" if value == "relative" else tmp_path / "elsewhere"
+    git(app, "config", "core.hooksPath", "hooks" if value == "relative" else str(directory))
+    place = installed(app, home)
+    assert place.directory == directory
+    assert not (app / ".git/hooks/pre-commit").exists()
+    write(app, {"lib/a.ex": "BAD"})
+    git(app, "add", "lib")
+    assert commit(app, home)[0] == 1
+
+
+def test_hooks_path_of_all_repositories_is_refused(app: Path, home: Path):
+    git(app, "config", "--global", "core.hooksPath", "/somewhere", env=environ(home))
+    with pytest.raises(UsageProblem, match="in your global git configuration"):
+        hooks.find(app, environ(home))
+
+
+def test_hook_that_was_there_runs_first_and_decides(app: Path, home: Path):
+    old = app / ".git/hooks/pre-commit"
+    old.parent.mkdir(exist_ok=True)
+    old.write_text('#!/bin/sh\necho "old: $*"\n[ ! -e "$HOME/no" ] || exit 7\n')
+    old.chmod(0o755)
+    installed(app, home)
+    write(app, {"lib/a.ex": "two"})
+    git(app, "add", "--all")
+    (home / "no").touch()
+    code, said = commit(app, home)
+    assert code != 0
+    assert "old:" in said
+    assert calls(home) == []
+    (home / "no").unlink()
+    assert commit(app, home)[0] == 0
+    assert "format" in calls(home)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o644, 0o700])
+def test_uninstall_restores_exactly_what_was_there(app: Path, home: Path, mode: int):
+    directory = app / ".git/hooks"
+    directory.mkdir(exist_ok=True)
+    (directory / "pre-commit").write_text("#!/bin/sh\nexit 0\n")
+    (directory / "pre-commit").chmod(mode)
+
+    def state() -> dict[str, tuple[int, bytes]]:
+        return {p.name: (p.lstat().st_mode, p.read_bytes()) for p in directory.iterdir()}
+
+    before = state()
+    place = installed(app, home)
+    once = state()
+    assert once != before
+    assert hooks.install(place, Path(sys.executable), PROJECT).startswith("renewed ")
+    assert state() == once
+    hooks.uninstall(place)
+    assert state() == before
+    assert "nothing to do" in hooks.uninstall(place)
+    assert state() == before
+
+
+def test_uninstall_leaves_nothing_where_nothing_was_and_a_link_a_link(app: Path, home: Path):
+    place = installed(app, home)
+    hooks.uninstall(place)
+    assert not place.hook.exists()
+    place.hook.symlink_to("../gone")
+    installed(app, home)
+    hooks.uninstall(place)
+    assert place.hook.readlink() == Path("../gone")
+
+
+def test_hook_somebody_put_over_ours_is_not_lost(app: Path, home: Path):
+    place = hooks.find(app, environ(home))
+    place.directory.mkdir(exist_ok=True)
+    place.hook.write_text("first")
+    installed(app, home)
+    place.hook.write_text("second")
+    with pytest.raises(UsageProblem, match="is not ours"):
+        installed(app, home)
+    with pytest.raises(UsageProblem, match="waits to be put back"):
+        hooks.uninstall(place)
+    assert (place.hook.read_text(), place.before.read_text()) == ("second", "first")
+
+
+def test_hook_without_its_python_says_so_in_one_line(app: Path, home: Path):
+    place = hooks.find(app, environ(home))
+    hooks.install(place, Path("/gone/bin/python"), PROJECT)
+    write(app, {"lib/a.ex": "two"})
+    git(app, "add", "--all")
+    code, said = commit(app, home)
+    assert code == 1
+    assert said.startswith("qusto hook: /gone/bin/python is gone: ")
+    assert said.count("\n") == 1
+
+
+def test_names_with_spaces_and_quotes_are_no_trouble(tmp_path: Path, home: Path):
+    top = repository(tmp_path / "it's a repo", {"my app/mix.exs": "", "my app/lib/a.ex": ""})
+    installed(top / "my app", home)
+    write(top, {"my app/lib/a.ex": "BAD"})
+    git(top, "add", "--all")
+    assert commit(top, home)[0] == 1
+
+
+def test_branch_without_the_application_can_be_committed_to(app: Path, home: Path):
+    installed(app, home)
+    git(app, "rm", "--quiet", "mix.exs")
+    assert commit(app, home)[0] == 0
+    assert calls(home) == []
+
+
+def test_no_repository_is_a_usage_problem(tmp_path: Path):
+    with pytest.raises(UsageProblem, match="not a git repository"):
+        hooks.find(tmp_path, isolated(tmp_path))

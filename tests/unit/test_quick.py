@@ -1,0 +1,155 @@
+"""The commit right after a green `inv check`: answered at a glance, and only when that is true."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import hooks
+from pipeline.checks import worktree
+from pipeline.settings import PROJECT
+
+from .repositories import git, isolated, repository, write
+
+# Passes unless told to fail: by what is checked, or by something no key knows of.
+FAKE_MIX = """#!/bin/sh
+echo "$*" >> "$HOME/calls"
+if [ "$1" = format ] && { [ -e "$HOME/flaky" ] || grep -rq BAD lib; }; then
+  echo "** (Mix) mix format failed due to --check-formatted."
+  exit 1
+fi
+[ "$1" != test ] || echo "1 test, 0 failures"
+"""
+GLANCE = "reused format, test: passed with these files before (skipped: credo)\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write(tmp_path / "home", {"bin/mix": FAKE_MIX, "calls": ""})
+    (tmp_path / "home/bin/mix").chmod(0o755)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def app(tmp_path: Path, home: Path) -> Path:
+    files = {"mix.exs": "", "lib/a.ex": "one", "test/a_test.exs": "", "README.md": ""}
+    app = repository(tmp_path / "app", {**files, ".gitignore": "_build\n"})
+    hooks.install(hooks.find(app, environ(home)), Path(sys.executable), PROJECT)
+    write(app, {"lib/a.ex": "two"})
+    assert inv_check(app, home) == 0
+    git(app, "add", "--all")
+    (home / "calls").write_text("")
+    return app
+
+
+def environ(home: Path, **more: str) -> dict[str, str]:
+    path = f"{home}/bin:{os.environ['PATH']}"
+    return isolated(home, PATH=path, MIX_HOME=str(home / "mix"), **more)
+
+
+def inv_check(app: Path, home: Path, *words: str) -> int:
+    return subprocess.run(
+        [Path(sys.executable).parent / "inv", "-r", PROJECT, "check", *words],
+        cwd=app,
+        env=environ(home),
+        capture_output=True,
+        check=False,
+        timeout=120,
+    ).returncode
+
+
+def hook(app: Path, home: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run the hook as git does, without making the commit."""
+    return subprocess.run(
+        [app / ".git/hooks/pre-commit"],
+        cwd=app,
+        env=environ(home, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def ran(home: Path) -> bool:
+    return bool((home / "calls").read_text())
+
+
+def test_commit_after_a_green_check_runs_nothing(app: Path, home: Path):
+    ended = git(app, "commit", "--message=next", env=environ(home))
+    assert ended.stderr == GLANCE
+    assert not ran(home)
+    assert git(app, "show", "HEAD:lib/a.ex").stdout == "two"
+
+
+def test_glance_leads_neither_to_invoke_nor_to_rich(app: Path, home: Path):
+    quick = str(PROJECT / "pipeline/quick.py")
+    words = [sys.executable, "-S", "-X", "importtime", quick, "."]
+    ended = subprocess.run(
+        words, cwd=app, env=environ(home), capture_output=True, text=True, check=True
+    )
+    assert ended.stderr.endswith(GLANCE)
+    imported = {line.rsplit("|", 1)[-1].strip() for line in ended.stderr.splitlines()}
+    assert not imported & {"invoke", "rich", "msgspec", "asyncio", "pipeline.checks.table"}
+
+
+@pytest.mark.parametrize(
+    "path", ["lib/a.ex", "lib/new.ex", "mix.exs", "test/a_test.exs", "README.md"]
+)
+def test_any_change_leads_the_long_way(app: Path, home: Path, path: str):
+    write(app, {path: "BAD"})
+    git(app, "add", "--all")
+    ended = hook(app, home)
+    assert GLANCE not in ended.stderr
+    assert ended.returncode == (1 if path.startswith("lib") else 0)
+    assert ran(home) == (path != "README.md")
+
+
+def test_other_tool_or_variable_leads_the_long_way(app: Path, home: Path):
+    assert hook(app, home, MIX_TARGET="rpi").stderr != GLANCE
+    assert ran(home)
+    write(home, {"bin/mix": f"{FAKE_MIX}# another version\n"})
+    assert hook(app, home).stderr != GLANCE
+
+
+def test_failure_on_the_same_files_takes_the_note_away(app: Path, home: Path):
+    (home / "flaky").touch()
+    assert inv_check(app, home, "--all") == 1
+    (home / "flaky").unlink()
+    (home / "calls").write_text("")
+    ended = hook(app, home)
+    assert GLANCE not in ended.stderr
+    assert ran(home)
+
+
+def test_note_that_was_spoiled_leads_the_long_way(app: Path, home: Path):
+    place = worktree.records(app)
+    assert place is not None
+    for text in ("", "[]", '{"state": 1}'):
+        (place / "glance.json").write_text(text)
+        ended = hook(app, home)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "3 reused" in ended.stdout
+
+
+def test_partially_staged_file_is_warned_of_at_a_glance_too(app: Path, home: Path):
+    git(app, "reset", "--quiet")
+    write(app, {"lib/a.ex": "staged"})
+    git(app, "add", "--all")
+    write(app, {"lib/a.ex": "two"})
+    ended = hook(app, home)
+    assert ended.stderr == (
+        "note: partially staged: lib/a.ex: the checks see the work tree, not what is committed\n"
+        f"{GLANCE}"
+    )
+
+
+def test_checks_that_need_nothing_staged_are_not_claimed(app: Path, home: Path):
+    git(app, "reset", "--quiet", "--hard")
+    write(app, {"README.md": "text"})
+    git(app, "add", "--all")
+    ended = hook(app, home)
+    assert ended.stdout == "nothing staged that a check of the hook looks at: nothing to do\n"
+    assert not ran(home)
