@@ -18,6 +18,9 @@ Kind = Literal["deploy", "rollback"]
 TERMINAL = frozenset({"kept", "rolled-back", "rollback-failed"})
 """The phases after which an activation does nothing more."""
 
+_RETURN_SECONDS = 20
+"""The least time that the release before gets to answer again, however impatient the gate is."""
+
 _STOP_SECONDS = 60
 """TimeoutStopSec of the service unit: the longest that a stop may take."""
 
@@ -67,7 +70,7 @@ def script(layout: Layout, environment: Environment, activation: Activation, hos
         SERVICE=layout.service,
         HEALTH_URL=health.url,
         HEALTH_TIMEOUT=health.timeout,
-        HEALTH_DEADLINE=max(1, round(health.deadline)),
+        HEALTH_DEADLINE=max(_RETURN_SECONDS, round(health.deadline)),
         VERDICT_SECONDS=verdict_seconds(environment, hosts),
         INTENT=activation.intent(),
     )

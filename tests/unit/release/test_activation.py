@@ -123,6 +123,12 @@ def test_the_server_outwaits_the_client():
         assert activation.verdict_seconds(ENVIRONMENT, hosts) > ENVIRONMENT.health.deadline
 
 
+def test_the_release_before_gets_time_to_answer_again():
+    hasty = msgspec.structs.replace(ENVIRONMENT, health=Health(deadline=0.5))
+    assert "\nHEALTH_DEADLINE=20\n" in activation.script(LAYOUT, hasty, ACTIVATION, hosts=1)
+    assert "\nHEALTH_DEADLINE=120\n" in SCRIPTS["activate"]
+
+
 def test_values_are_quoted_in_one_place():
     assert shell.assignments({"A": "it's; $x", "B": 3, "C": 2.0}) == (
         "A='it'\"'\"'s; $x'\nB=3\nC=2\n"
