@@ -43,7 +43,7 @@ def attach(target: Target, *, say: Steps) -> Summary:
         commit=running.commit,
         url=fleet.environment.url,
         hosts=served,
-        steps=[(step.name, round(step.seconds, 3)) for step in say.done],
+        steps=say.times(),
     )
 
 

@@ -96,7 +96,7 @@ def deploy(
         commit=commit,
         url=fleet.environment.url,
         hosts=served,
-        steps=[(step.name, round(step.seconds, 3)) for step in say.done],
+        steps=say.times(),
         bytes_sent=sent,
         migrations=wanted,
     )

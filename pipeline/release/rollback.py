@@ -54,7 +54,7 @@ def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Su
         commit=commit,
         url=fleet.environment.url,
         hosts=served,
-        steps=[(step.name, round(step.seconds, 3)) for step in say.done],
+        steps=say.times(),
     )
 
 

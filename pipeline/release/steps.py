@@ -40,6 +40,10 @@ class Steps:
             raise
         self._tell("green", "ok", step, time.monotonic() - began, status)
 
+    def times(self) -> list[tuple[str, float]]:
+        """Return the steps so far with their seconds."""
+        return [(step.name, round(step.seconds, 3)) for step in self.done]
+
     def say(self, text: str) -> None:
         """Print a line that belongs to no step; `text` is taken as it is."""
         self.console.print(escape(text), highlight=False, soft_wrap=True)
