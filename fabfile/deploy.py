@@ -1,5 +1,6 @@
 """fab deploy, attach."""
 
+import os
 from pathlib import Path
 
 from pipeline import app as apps
@@ -10,7 +11,7 @@ from pipeline.release import build, guards, present
 from pipeline.release import deploy as flow
 from pipeline.remote.inventory import Target
 
-from .targets import environ, on_target
+from .targets import on_target
 
 
 @on_target(
@@ -42,7 +43,7 @@ def deploy(
             application = apps.find(None, settings.environment(), Path.cwd())
             mix_env = target.environment.mix_env
             dist = settings.PROJECT / "dist"
-            built = build.build(application, environ(), mix_env=mix_env, dist=dist)
+            built = build.build(application, os.environ, mix_env=mix_env, dist=dist)
             step.note = str(built.path)
     result = flow.deploy(
         target, built, skip_migrations=skip_migrations, lock_wait=lock_wait, say=say

@@ -6,7 +6,6 @@ machine. Our tasks never see a Context: they get a Target, and connect themselve
 
 import functools
 import inspect
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,8 +44,3 @@ def on_target(**helps: str) -> Callable[[Callable[..., None]], Any]:
         return task(wrapped, help=helps)
 
     return decorate
-
-
-def environ() -> dict[str, str]:
-    """Return the environment of child programs: the real one."""
-    return dict(os.environ)

@@ -30,7 +30,7 @@ from pipeline.checks import (
 from pipeline.checks.listeners import listening
 from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Options, Planned
-from pipeline.checks.prepared import Prepared
+from pipeline.checks.prepared import Prepared, require_known
 from pipeline.checks.report import Report
 from pipeline.checks.run import Pace, run
 from pipeline.checks.verdicts import Outcome
@@ -160,8 +160,7 @@ class _Place:
 
 
 def _place(app: str, format: str) -> _Place:
-    if format not in ("text", "json"):
-        raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")
+    require_known(format)
     found = apps.find(app or None, all_settings.environment(), Path.cwd())
     if hasattr(sys.stdout, "reconfigure"):
         # A reason may hold a sign that an ASCII stream lacks; a question mark beats a traceback.

@@ -69,8 +69,7 @@ class Prepared:
 def check(options: Options, *, app: str, format: str) -> int:
     """Run the planned checks, or answer at once if nothing is left to run; the exit code."""
     began = time.monotonic()
-    if format not in ("text", "json"):
-        raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")
+    require_known(format)
     if options.fix:
         from pipeline.checks import fixing
 
@@ -95,6 +94,12 @@ def check(options: Options, *, app: str, format: str) -> int:
     from pipeline.checks import commands
 
     return commands.check(ready, app=app, format=format)
+
+
+def require_known(format: str) -> None:
+    """Refuse a --format that no report has. Raises UsageProblem."""
+    if format not in ("text", "json"):
+        raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")
 
 
 def prepare(options: Options, *, app: str) -> Prepared:

@@ -6,8 +6,8 @@ from pipeline.errors import UsageProblem
 from pipeline.release import fleet as fleets
 from pipeline.release import gate
 from pipeline.release.activation import Activation
-from pipeline.release.deploy import Summary
 from pipeline.release.fleet import Member
+from pipeline.release.gate import Summary
 from pipeline.release.steps import Steps
 from pipeline.release.survey import Survey
 from pipeline.remote.inventory import Target
@@ -31,20 +31,10 @@ def attach(target: Target, *, say: Steps) -> Summary:
                 remedy=f"`fab -H {fleet.environment.name} history` tells how the last one ended",
             )
         with say.step("activate") as step:
-            served = gate.take_up(fleet, [_running(member, survey) for member, survey in pairs])
+            running = [_running(member, survey) for member, survey in pairs]
+            served = gate.take_up(fleet, running)
             step.note = gate.note(served)
-    running = _running(*pairs[0])
-    return Summary(
-        environment=fleet.environment.name,
-        kind=running.kind,
-        release=running.to,
-        before=running.before,
-        version=running.version,
-        commit=running.commit,
-        url=fleet.environment.url,
-        hosts=served,
-        steps=say.times(),
-    )
+    return gate.summarize(fleet, running, served, say)
 
 
 def _running(member: Member, survey: Survey) -> Activation:

@@ -41,9 +41,8 @@ def plan(app: Path, mix_env: str) -> list[BuildStep]:
         steps.append(BuildStep(("npm", "run", "deploy", "--prefix", "./tracker"), app))
     # --force: with unchanged code mix does not write a changed APP_VERSION into the .app file.
     steps.append(BuildStep(("mix", "compile", "--force", "--warnings-as-errors"), app))
-    if '"assets.deploy"' in (text := (app / "mix.exs").read_text("utf-8")) or (
-        "assets.deploy:" in text
-    ):
+    project = (app / "mix.exs").read_text("utf-8")
+    if '"assets.deploy"' in project or "assets.deploy:" in project:
         steps.append(BuildStep(("mix", "assets.deploy"), app))
     if (app / "lib/mix/tasks/download_country_database.ex").is_file():
         # Boot waits for this file, and git does not hold it (research/qusto-detail.md 0.2).

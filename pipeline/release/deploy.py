@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import Problem, RolledBack
@@ -16,6 +16,7 @@ from pipeline.release import survey as surveys
 from pipeline.release.activation import Migrate
 from pipeline.release.artifact import Artifact
 from pipeline.release.fleet import Fleet, Member
+from pipeline.release.gate import Summary
 from pipeline.release.manifest import Manifest
 from pipeline.release.steps import Steps, count, megabytes
 from pipeline.release.survey import Survey
@@ -25,23 +26,6 @@ from pipeline.remote.inventory import Target
 _MISMATCH = 4
 _NONE_PENDING = "No pending migrations!"
 _PENDING_LINE = re.compile(r"^\s*\* (?P<migration>\d+_\S+)")
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How a deploy or rollback ended: what `--format json` prints."""
-
-    environment: str
-    kind: str
-    release: str
-    before: str
-    version: str
-    commit: str
-    url: str
-    hosts: list[gate.Served]
-    steps: list[tuple[str, float]]
-    bytes_sent: int = 0
-    migrations: list[str] = field(default_factory=list)
 
 
 def deploy(
@@ -81,25 +65,13 @@ def deploy(
             wanted = [] if skip_migrations else pending
             migrate: Migrate = fleet.environment.migrate if wanted else "none"
             version, commit = artifact.manifest.version, artifact.manifest.commit
-            served = gate.activate(
-                fleet, gate.plan(found, "deploy", name, version, commit, migrate)
-            )
+            plans = gate.plan(found, "deploy", name, version, commit, migrate)
+            served = gate.activate(fleet, plans)
             step.note = gate.note(served)
         with say.step("clean up") as step:
             step.note = clean_up(fleet, found, name)
-    return Summary(
-        environment=fleet.environment.name,
-        kind="deploy",
-        release=name,
-        before=found[0].current,
-        version=version,
-        commit=commit,
-        url=fleet.environment.url,
-        hosts=served,
-        steps=say.times(),
-        bytes_sent=sent,
-        migrations=wanted,
-    )
+    summary = gate.summarize(fleet, plans, served, say)
+    return replace(summary, bytes_sent=sent, migrations=wanted)
 
 
 def new_name(found: list[Survey]) -> str:
@@ -114,8 +86,7 @@ def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
         return found
     script = shell.render("recover", BASE=str(fleet.layout.base), SERVICE=fleet.layout.service)
 
-    def one(pair: tuple[Member, Survey]) -> None:
-        member, survey = pair
+    def one(member: Member, survey: Survey) -> None:
         if not surveys.left_open(survey):
             return
         ended = execute.sh(member.connection, script, timeout=120)
@@ -126,7 +97,7 @@ def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
                 detail=ended.err,
             )
 
-    fleets.each(one, list(zip(fleet.members, found, strict=True)))
+    fleets.each_surveyed(fleet, found, one)
     return fleets.survey(fleet)
 
 
@@ -156,15 +127,14 @@ def upload(fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, na
     hosts = tuple(member.host for member in fleet.members)
     with transfer.ssh_options(fleet.environment, hosts) as options:
 
-        def one(pair: tuple[Member, Survey]) -> int:
-            member, survey = pair
+        def one(member: Member, survey: Survey) -> int:
             if transfer.can_rsync(member.connection, "rsync" in survey.have):
                 link = fleet.layout.releases / survey.current if survey.current else None
                 return transfer.upload_tree(member.connection, options, tree, target, link)
             path = target.with_name(f"{name}.tar.gz")
             return transfer.upload_file(member.connection, artifact.path, path)
 
-        return sum(fleets.each(one, list(zip(fleet.members, found, strict=True))))
+        return sum(fleets.each_surveyed(fleet, found, one))
 
 
 def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) -> list[str]:
@@ -174,8 +144,7 @@ def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) ->
     was stopped) when the release does not match its manifest or cannot run on a host.
     """
 
-    def one(pair: tuple[Member, Survey]) -> list[str]:
-        member, survey = pair
+    def one(member: Member, survey: Survey) -> list[str]:
         script = shell.render(
             "prepare",
             "backup",
@@ -205,7 +174,7 @@ def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) ->
             )
         return pending_migrations(said)
 
-    return fleets.each(one, list(zip(fleet.members, found, strict=True)))[0]
+    return fleets.each_surveyed(fleet, found, one)[0]
 
 
 def pending_migrations(said: list[str]) -> list[str]:
@@ -227,8 +196,7 @@ def clean_up(fleet: Fleet, found: list[Survey], name: str) -> str:
     """
     keep = fleet.environment.keep
 
-    def one(pair: tuple[Member, Survey]) -> int:
-        member, survey = pair
+    def one(member: Member, survey: Survey) -> int:
         protected = {name, survey.current}
         releases = retention.doomed(
             [*survey.releases, name], keep=keep, protected=protected, failed=survey.failed
@@ -246,7 +214,7 @@ def clean_up(fleet: Fleet, found: list[Survey], name: str) -> str:
         return execute.sh(member.connection, script, timeout=300).out.count("removed\t")
 
     try:
-        removed = sum(fleets.each(one, list(zip(fleet.members, found, strict=True))))
+        removed = sum(fleets.each_surveyed(fleet, found, one))
     except Problem as problem:
         return f"not done: {problem.message}"
     return f"{removed} removed, {keep} kept" if removed else f"nothing to remove (keep {keep})"

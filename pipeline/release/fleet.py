@@ -29,8 +29,8 @@ A = TypeVar("A")
 _LOCK_POLL = 1.0
 """Seconds between two attempts to take a lock."""
 
-_TAKEN = 75
-"""Exit status of the lock script when another command holds the lock."""
+TAKEN = 75
+"""Exit status of the server's scripts when the lock, or the activation's unit, is taken."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,14 @@ def each(work: Callable[[A], T], items: Sequence[A]) -> list[T]:
     if errors:
         raise next(error for error in errors if not isinstance(error, Problem))
     return [future.result() for future in futures]
+
+
+def each_surveyed(
+    fleet: Fleet, found: Sequence[Survey], work: Callable[[Member, Survey], T]
+) -> list[T]:
+    """Run `work` on all members at once, each with its own survey; as `each` does."""
+    pairs = list(zip(fleet.members, found, strict=True))
+    return each(lambda pair: work(*pair), pairs)
 
 
 def survey(fleet: Fleet) -> list[Survey]:
@@ -164,7 +172,7 @@ def _holder(command: str) -> str:
 
 def _refusal(fleet: Fleet, member: Member, held: execute.Held) -> Problem:
     name = fleet.environment.name
-    if held.code == _TAKEN:
+    if held.code == TAKEN:
         text = next((line[7:] for line in held.lines if line.startswith("locked\t")), "")
         try:
             who = json.loads(text)

@@ -3,18 +3,20 @@
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Literal
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipeline.errors import Problem, RollbackFailed, RolledBack, Unreachable
 from pipeline.release import activation as activations
-from pipeline.release import health, shell
+from pipeline.release import diagnosis, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
 from pipeline.release.fleet import Fleet, each, operator
 from pipeline.release.health import Decision, Expected
+from pipeline.release.steps import Steps
 from pipeline.release.survey import Survey
 from pipeline.release.watch import Watch
 from pipeline.remote import connection as connections
@@ -34,6 +36,23 @@ class Served:
     outcome: str
     downtime: float | None
     phases: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How an activation of a whole fleet ended: what `--format json` prints."""
+
+    environment: str
+    kind: str
+    release: str
+    before: str
+    version: str
+    commit: str
+    url: str
+    hosts: list[Served]
+    steps: list[tuple[str, float]]
+    bytes_sent: int = 0
+    migrations: list[str] = field(default_factory=list)
 
 
 class _NotYet(Exception):
@@ -126,6 +145,22 @@ def _conclude(fleet: Fleet, watches: list[Watch], reason: str) -> list[Served]:
     if all(served.outcome == "kept" for served in outcomes):
         return outcomes
     raise _failure(fleet, watches, outcomes, reason)
+
+
+def summarize(fleet: Fleet, plans: list[Activation], served: list[Served], say: Steps) -> Summary:
+    """Return the summary of an activation that was kept everywhere; the first host speaks."""
+    first = plans[0]
+    return Summary(
+        environment=fleet.environment.name,
+        kind=first.kind,
+        release=first.to,
+        before=first.before,
+        version=first.version,
+        commit=first.commit,
+        url=fleet.environment.url,
+        hosts=served,
+        steps=say.times(),
+    )
 
 
 def note(served: list[Served]) -> str:
@@ -309,15 +344,9 @@ def _diagnosis(watch: Watch) -> str:
     progress = watch.progress
     migrating = _phase_reason(watch) == "the migration failed"
     new = [look.invocation for look in progress.looks if look.invocation]
-    script = shell.render(
-        "diagnose",
-        WHAT="migrate" if migrating else "service",
-        MIGRATE_OUTPUT=str(watch.fleet.layout.output("migrate")),
-        INVOCATION=new[0] if new else "",
-        SERVICE=watch.fleet.layout.service,
-    )
+    what: Literal["migrate", "service"] = "migrate" if migrating else "service"
     try:
-        said = execute.sh(watch.member.connection, script, timeout=20).out.strip()
+        said = diagnosis.said(watch.fleet, watch.member, what, new[0] if new else "")
     except Unreachable as error:
         return str(error)
     title = "the migration said" if migrating else "the new process said"

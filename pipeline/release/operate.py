@@ -8,8 +8,8 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 
 from pipeline.errors import Problem
 from pipeline.release import activation as activations
+from pipeline.release import diagnosis, health
 from pipeline.release import fleet as fleets
-from pipeline.release import health, shell
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.health import Decision, Expected, Look
 from pipeline.release.steps import Steps
@@ -92,14 +92,7 @@ def _restart(fleet: Fleet, member: Member) -> str:
     except RetryError:
         decision = Decision("fail", f"not healthy in time: {decision.reason}")
     if decision.verdict == "fail":
-        script = shell.render(
-            "diagnose",
-            WHAT="service",
-            MIGRATE_OUTPUT="",
-            INVOCATION=looks[-1].invocation,
-            SERVICE=fleet.layout.service,
-        )
-        said = execute.sh(member.connection, script, timeout=20).out
+        said = diagnosis.said(fleet, member, "service", looks[-1].invocation)
         raise Problem(f"{member}: after the restart: {decision.reason}", detail=said)
     return "healthy"
 

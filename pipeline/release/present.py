@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.errors import Problem, UsageProblem
-from pipeline.release.deploy import Summary
+from pipeline.release.gate import Summary
 from pipeline.release.inspect import Listed, Serving
 from pipeline.release.operate import Health
 from pipeline.release.preflight import Finding

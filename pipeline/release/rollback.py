@@ -6,8 +6,9 @@ from pipeline.errors import Problem, UsageProblem
 from pipeline.release import fleet as fleets
 from pipeline.release import gate, shell
 from pipeline.release import survey as surveys
-from pipeline.release.deploy import Summary, put_right
+from pipeline.release.deploy import put_right
 from pipeline.release.fleet import Fleet, Member
+from pipeline.release.gate import Summary
 from pipeline.release.steps import Steps
 from pipeline.release.survey import Survey
 from pipeline.remote import execute
@@ -41,21 +42,10 @@ def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Su
             restored, version, commit = restore(fleet, name, found)
             step.note = "from its backup" if restored else "still in place"
         with say.step("activate") as step:
-            served = gate.activate(
-                fleet, gate.plan(found, "rollback", name, version, commit, "none")
-            )
+            plans = gate.plan(found, "rollback", name, version, commit, "none")
+            served = gate.activate(fleet, plans)
             step.note = gate.note(served)
-    return Summary(
-        environment=fleet.environment.name,
-        kind="rollback",
-        release=name,
-        before=found[0].current,
-        version=version,
-        commit=commit,
-        url=fleet.environment.url,
-        hosts=served,
-        steps=say.times(),
-    )
+    return gate.summarize(fleet, plans, served, say)
 
 
 def choose(fleet: Fleet, found: list[Survey], to: str) -> str:
@@ -86,8 +76,7 @@ def restore(fleet: Fleet, name: str, found: list[Survey]) -> tuple[bool, str, st
         "restore", BASE=str(fleet.layout.base), BACKUPS=str(fleet.layout.backups), TO=name
     )
 
-    def one(pair: tuple[Member, Survey]) -> bool:
-        member, survey = pair
+    def one(member: Member, survey: Survey) -> bool:
         if name in survey.releases:
             return False
         ended = execute.sh(member.connection, script, timeout=300)
@@ -95,7 +84,7 @@ def restore(fleet: Fleet, name: str, found: list[Survey]) -> tuple[bool, str, st
             raise Problem(f"{member}: {name} could not be restored", detail=ended.err)
         return True
 
-    restored = any(fleets.each(one, list(zip(fleet.members, found, strict=True))))
+    restored = any(fleets.each_surveyed(fleet, found, one))
     if restored:
         found = fleets.survey(fleet)
     manifest = found[0].versions.get(name, {})

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -30,15 +30,14 @@ class Steps:
         """Time the block as a step called `name`; a block that raises is told as failed."""
         step = Step(name)
         began = time.monotonic()
-        status = self.console.status(f"{name} …") if self.console.is_terminal else None
+        running = self.console.status(f"{name} …") if self.console.is_terminal else nullcontext()
         try:
-            if status:
-                status.start()
-            yield step
+            with running:
+                yield step
         except BaseException:
-            self._tell("red", "failed", step, time.monotonic() - began, status)
+            self._tell("red", "failed", step, time.monotonic() - began)
             raise
-        self._tell("green", "ok", step, time.monotonic() - began, status)
+        self._tell("green", "ok", step, time.monotonic() - began)
 
     def times(self) -> list[tuple[str, float]]:
         """Return the steps so far with their seconds."""
@@ -48,9 +47,7 @@ class Steps:
         """Print a line that belongs to no step; `text` is taken as it is."""
         self.console.print(escape(text), highlight=False, soft_wrap=True)
 
-    def _tell(self, colour: str, word: str, step: Step, seconds: float, status: object) -> None:
-        if status is not None and hasattr(status, "stop"):
-            status.stop()
+    def _tell(self, colour: str, word: str, step: Step, seconds: float) -> None:
         step.seconds = seconds
         self.done.append(step)
         line = f"  [{colour}]{word:<6}[/] {step.name:<11} {seconds:6.1f} s"

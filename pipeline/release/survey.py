@@ -57,11 +57,6 @@ class Survey:
     problems: tuple[str, ...] = ()
 
     @property
-    def good(self) -> tuple[str, ...]:
-        """Releases that did not fail, oldest first."""
-        return tuple(name for name in self.releases if name not in self.failed)
-
-    @property
     def known(self) -> frozenset[str]:
         """Every name that is or was used here, so that a new one is greater than all."""
         return frozenset({*self.releases, *self.backups, *(e.to for e in self.history)})

@@ -18,7 +18,6 @@ class Lock:
     by: str = ""
     since: str = ""
     command: str = ""
-    processes: int = 0
 
 
 def locks(target: Target) -> list[Lock]:
@@ -51,5 +50,4 @@ def _ask(fleet: Fleet, member: Member, *, release: bool) -> Lock:
         by=str(said.get("by", "someone")),
         since=str(said.get("since", "?")),
         command=str(said.get("command", "?")),
-        processes=sum(line.startswith("process\t") for line in lines),
     )

@@ -9,12 +9,11 @@ from pipeline.errors import Locked, Problem, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import health
 from pipeline.release.activation import TERMINAL, Activation
-from pipeline.release.fleet import Fleet, Member
+from pipeline.release.fleet import TAKEN, Fleet, Member
 from pipeline.release.health import Look
 from pipeline.remote import connection as connections
 from pipeline.remote import execute
 
-_TAKEN = 75
 _KEPT_LOOKS = 2000
 
 
@@ -118,7 +117,7 @@ class Watch:
                     connections.open_connection(member.connection, environment, member.host)
                     script = again
                 output = execute.sh(member.connection, script, on_line=self._read, timeout=90)
-        if output.code == _TAKEN and not self._progress.phases:
+        if output.code == TAKEN and not self._progress.phases:
             raise Locked(
                 f"{member}: the activation could not be started: {output.err.strip()}",
                 remedy="another one is running there, or sudo does not allow it: "

@@ -25,6 +25,7 @@ _KEEPALIVE = 15
 
 _ATTEMPTS = 3
 _SSH_PORT = 22
+_SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 _PIN_WORDS = 2
 
 
@@ -171,9 +172,8 @@ def _verify_host_keys(connection: Connection, environment: Environment, host: Ho
                 _pin(hop.client, line, environment)
         else:
             hop.client.load_system_host_keys()
-            for path in ("/etc/ssh/ssh_known_hosts",):
-                if Path(path).is_file() and os.access(path, os.R_OK):
-                    hop.client.load_system_host_keys(path)
+            if os.access(_SYSTEM_KNOWN_HOSTS, os.R_OK):
+                hop.client.load_system_host_keys(_SYSTEM_KNOWN_HOSTS)
         hop = hop.gateway
 
 

@@ -80,7 +80,6 @@ class Held:
     """
 
     def __init__(self, connection: Connection, script: str) -> None:
-        self._connection = connection
         self._channel = _channel(connection)
         self._channel.exec_command(f"/bin/sh -c {shlex.quote(script)}")
         self.lines: list[str] = []

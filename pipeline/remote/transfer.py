@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fabric import Connection
@@ -19,16 +18,9 @@ from pipeline.remote.inventory import Environment, Host
 _SENT = re.compile(r"^Total bytes sent: ([\d,.]+)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class SshOptions:
-    """What rsync's own ssh must be told, so that it is as strict as our connection."""
-
-    text: str
-
-
 @contextmanager
-def ssh_options(environment: Environment, hosts: tuple[Host, ...]) -> Iterator[SshOptions]:
-    """Yield options for OpenSSH with the same host keys and the same key as Fabric uses.
+def ssh_options(environment: Environment, hosts: tuple[Host, ...]) -> Iterator[str]:
+    """Yield ssh's options, so that rsync's own is as strict as our connection, with the same key.
 
     Pinned host keys go into a temporary known_hosts file (they are public); a key given as text
     goes into an agent of our own, never to disk.
@@ -48,7 +40,7 @@ def ssh_options(environment: Environment, hosts: tuple[Host, ...]) -> Iterator[S
         elif environment.key_file:
             key_file = Path(environment.key_file).expanduser()
             options += [f"IdentityFile={key_file}", "IdentitiesOnly=yes"]
-        yield SshOptions(" ".join(f"-o {option}" for option in options))
+        yield " ".join(f"-o {option}" for option in options)
 
 
 def can_rsync(connection: Connection, host_has_rsync: bool) -> bool:
@@ -62,7 +54,7 @@ def can_rsync(connection: Connection, host_has_rsync: bool) -> bool:
 
 def upload_tree(
     connection: Connection,
-    options: SshOptions,
+    options: str,
     tree: Path,
     target: PurePosixPath,
     link_dest: PurePosixPath | None,
@@ -80,7 +72,7 @@ def upload_tree(
         f"{target}/",
         delete=True,
         rsync_opts=f"--links --checksum --no-times --stats --no-human-readable --timeout=60 {link}",
-        ssh_opts=options.text,
+        ssh_opts=options,
     )
     if result is None or result.failed:
         said = result.stderr.strip() if result else ""

@@ -1,10 +1,11 @@
 # shellcheck shell=sh disable=SC2154
 # The environment file's text comes on standard input, so that it is in no argument list.
 if [ "$WITH_ENV" = 1 ]; then
-  [ "$PLAN" = 1 ] || { mkdir -p "${ENV_FILE%/*}" && chmod 755 "${ENV_FILE%/*}"; }
   if [ "$PLAN" = 1 ]; then
     if cmp -s - "$ENV_FILE"; then same "$ENV_FILE"; else changed "$ENV_FILE" || :; fi
   else
+    mkdir -p "${ENV_FILE%/*}"
+    chmod 755 "${ENV_FILE%/*}"
     (umask 077 && cat >"$ENV_FILE.new")
     chmod 600 "$ENV_FILE.new"
     if cmp -s "$ENV_FILE.new" "$ENV_FILE"; then
