@@ -94,10 +94,10 @@ def check_list(
     why: bool = False,
 ) -> None:
     """Show what each check runs, and whether it would run here."""
-    from pipeline.checks import commands
+    from pipeline.checks import listing
     from pipeline.checks.plan import Options
 
-    _end(commands.list_checks(Options(ci=ci, base=base), app=app, format=format, why=why))
+    _end(listing.list_checks(Options(ci=ci, base=base), app=app, format=format, why=why))
 
 
 def _one(name: str, title: str) -> "Task[Callable[..., None]]":
@@ -181,9 +181,9 @@ def build(_c: Context, env: str = "prod", app: str = "", dist: str = "") -> None
 @speaking
 def doctor(_c: Context, app: str = "", format: str = "text") -> None:
     """Compare tools, services, disk and git with what the application asks for."""
-    from pipeline.checks import commands
+    from pipeline.checks import listing
 
-    _end(commands.doctor(app=app, format=format))
+    _end(listing.doctor(app=app, format=format))
 
 
 @task(name="install", help={"app": _APP})

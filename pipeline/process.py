@@ -68,7 +68,12 @@ class NotStarted:
     reason: str
 
 
-Ended: TypeAlias = Exited | Signalled | TimedOut | Interrupted | NotStarted
+@dataclass(frozen=True)
+class EndedEarly:
+    """It exited with 0, but before its work was done: a BEAM does so that is told to go."""
+
+
+Ended: TypeAlias = Exited | Signalled | TimedOut | Interrupted | NotStarted | EndedEarly
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,21 @@ async def run(command: Command, stop: Stop) -> Result:
     began = time.monotonic()
     if stop.asked.is_set():
         return Result(Interrupted(), "", 0.0, began)
+    program = await start(command)
+    if isinstance(program, NotStarted):
+        return Result(program, "", 0.0, began)
+    capture = Capture(program.output)
+    try:
+        ended = await program.end(command.timeout, stop)
+        await capture.finish()
+    finally:
+        capture.close()
+        program.close()
+    return Result(ended, capture.text(), time.monotonic() - began, began)
+
+
+async def start(command: Command, inherit: tuple[int, ...] = ()) -> "Program | NotStarted":
+    """Start the command in a session of its own; it keeps the descriptors of `inherit` open."""
     _no_core_files()
     marker = descendants.new_marker()
     reading, writing = os.pipe()
@@ -157,42 +177,63 @@ async def run(command: Command, stop: Stop) -> Result:
             stdout=writing,
             stderr=writing,
             start_new_session=True,
+            pass_fds=inherit,
         )
     except OSError as error:
         os.close(reading)
-        return Result(NotStarted(_why_not(command, error)), "", 0.0, began)
+        return NotStarted(_why_not(command, error))
     finally:
         os.close(writing)
-    capture = Capture(reading)
-    try:
-        ended = await _supervise(child, marker, command.timeout, stop)
-        await capture.finish()
-    finally:
-        # Also the way out of a cancelled call, which cannot wait.
-        left = descendants.leftovers(marker, child.pid)
-        descendants.send(left, signal.SIGKILL, child.pid)
-        capture.close()
-    return Result(ended, capture.text(), time.monotonic() - began, began)
+    return Program(child, marker, reading)
 
 
-async def _supervise(
-    child: asyncio.subprocess.Process, marker: str, timeout: float, stop: Stop
-) -> Ended:
-    exit_code = asyncio.ensure_future(child.wait())
-    asked = asyncio.ensure_future(stop.asked.wait())
-    try:
-        await asyncio.wait({exit_code, asked}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if exit_code.done() and not asked.done():
-            await _end(child.pid, partial(descendants.leftovers, marker, child.pid), stop)
-            code = exit_code.result()
-            return Exited(code) if code >= 0 else Signalled(-code)
-        ended: Ended = Interrupted() if asked.done() else TimedOut(timeout)
-        await _end(child.pid, partial(descendants.living, marker, child.pid), stop)
-        await exit_code
+class Program:
+    """A program that was started, with all that it starts. `output` is the pipe it writes to."""
+
+    def __init__(self, child: asyncio.subprocess.Process, marker: str, output: int) -> None:
+        self._child = child
+        self._marker = marker
+        self.output = output
+
+    async def end(self, timeout: float, stop: Stop) -> Ended:
+        """Return how it ended: by itself, after `timeout` seconds, or because of `stop`."""
+        ended = await self.end_or(asyncio.Event(), timeout, stop)
+        assert ended is not None  # noqa: S101 - nobody can set that event
         return ended
-    finally:
-        exit_code.cancel()
-        asked.cancel()
+
+    async def end_or(self, event: asyncio.Event, timeout: float, stop: Stop) -> Ended | None:
+        """Return how it ended, or None if it lives and `event` has come first."""
+        exit_code = asyncio.ensure_future(self._child.wait())
+        asked = asyncio.ensure_future(stop.asked.wait())
+        came = asyncio.ensure_future(event.wait())
+        pid = self._child.pid
+        try:
+            await asyncio.wait(
+                {exit_code, asked, came}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if came.done() and not exit_code.done() and not asked.done():
+                return None
+            if exit_code.done() and not asked.done():
+                await _end(pid, partial(descendants.leftovers, self._marker, pid), stop)
+                code = exit_code.result()
+                return Exited(code) if code >= 0 else Signalled(-code)
+            ended: Ended = Interrupted() if asked.done() else TimedOut(timeout)
+            await _end(pid, partial(descendants.living, self._marker, pid), stop)
+            await exit_code
+            return ended
+        finally:
+            for waiting in (exit_code, asked, came):
+                waiting.cancel()
+
+    async def gone(self) -> None:
+        """Wait until it has ended."""
+        await self._child.wait()
+
+    def close(self) -> None:
+        """Kill what is left of it; also the way out of a cancelled call, which cannot wait."""
+        left = descendants.leftovers(self._marker, self._child.pid)
+        descendants.send(left, signal.SIGKILL, self._child.pid)
+        os.close(self.output)
 
 
 async def _end(group: int, find: Callable[[], list[int]], stop: Stop) -> None:
@@ -216,7 +257,12 @@ async def _end(group: int, find: Callable[[], list[int]], stop: Stop) -> None:
 class Capture:
     """What comes out of a pipe, bounded in memory: the head, the tail and the size between."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, mark: bytes = b"", times: int = 1) -> None:
+        """Begin to read; with `mark`, `reached` is set when that has come `times` times."""
+        self.reached = asyncio.Event()
+        self._mark = mark
+        self._marks_left = times
+        self._seam = b""
         self._descriptor = descriptor
         self._head = bytearray()
         self._tail = bytearray()
@@ -231,9 +277,8 @@ class Capture:
             await asyncio.wait_for(self._ended.wait(), _DRAIN)
 
     def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; the descriptor stays open."""
         self._loop.remove_reader(self._descriptor)
-        os.close(self._descriptor)
 
     def text(self) -> str:
         """Return what was kept, with a line that says how much was not."""
@@ -252,6 +297,8 @@ class Capture:
             self._loop.remove_reader(self._descriptor)
             self._ended.set()
             return
+        if self._mark:
+            self._look_for_mark(data)
         room = HEAD - len(self._head)
         if room > 0:
             self._head += data[:room]
@@ -261,6 +308,14 @@ class Capture:
         if len(self._tail) > 2 * TAIL:
             self._left_out += len(self._tail) - TAIL
             del self._tail[:-TAIL]
+
+    def _look_for_mark(self, data: bytes) -> None:
+        seen = self._seam + data
+        self._marks_left -= seen.count(self._mark)
+        # One byte less than the mark: what was counted is not counted again.
+        self._seam = seen[max(0, len(seen) - len(self._mark) + 1) :]
+        if self._marks_left <= 0:
+            self.reached.set()
 
 
 def _no_core_files() -> None:

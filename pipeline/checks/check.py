@@ -57,6 +57,8 @@ class Check:
     """Rows that must have ended, whatever their verdict."""
     writes: tuple[str, ...] = ()
     """What it changes; two rows that write the same never run at once."""
+    shares_beam: bool = False
+    """Whether its mix task may run in a BEAM that another row has used (beams.py)."""
     package: str = ""
     """Directory of the npm package it belongs to."""
     hex_package: str = ""

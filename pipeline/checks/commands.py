@@ -6,27 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
-from pipeline.checks import doctor as doctors
-from pipeline.checks import (
-    durations,
-    junit,
-    partitions,
-    plan,
-    presence,
-    report,
-    reuse,
-    summary,
-    table,
-)
+from pipeline.checks import durations, partitions, plan, presence, report, table
 from pipeline.checks.listeners import listening
 from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Options, Planned
@@ -34,17 +22,13 @@ from pipeline.checks.prepared import Prepared, require_known
 from pipeline.checks.report import Report
 from pipeline.checks.run import Pace, run
 from pipeline.checks.verdicts import Outcome
-from pipeline.checks.worktree import NoTree
-from pipeline.errors import ExitCode, UsageProblem
+from pipeline.errors import UsageProblem
 from pipeline.settings import Settings
-
-LOG_WIDTH = 140
-"""Columns where there is no terminal to ask: tables in CI logs need not fold at 80."""
 
 
 def check(ready: Prepared, *, app: str, format: str) -> int:
     """Run the prepared checks, report them and put the passes on record; the exit code."""
-    place = _place(app, format)
+    place = place_of(app, format)
     options = ready.options
     count = _partition_count(place, None)
     if not options.ci:
@@ -64,7 +48,7 @@ def test(
     format: str,
 ) -> int:
     """Compile for `mix_env` and run its tests in `count` partitions, or only number `single`."""
-    place = _place(app, format)
+    place = place_of(app, format)
     # One partition of many cannot clash with itself, wherever its database is.
     total = _partition_count(place, count or (single and place.settings.partitions))
     if single and single > total:
@@ -81,98 +65,27 @@ def test(
     return _run(place, rows, Options(jobs=jobs), Partitioning(total, single), again)
 
 
-def list_checks(options: Options, *, app: str, format: str, why: bool = False) -> int:
-    """Print the rows of the table as they would run here; with `why`, what decides that."""
-    place = _place(app, format)
-    rows = plan.plan(place.app, options, place.settings, os.environ)
-    reasons = _reasons(place.app, rows) if why else {}
-    if place.json:
-        described = [
-            {
-                "name": row.check.name,
-                "title": row.check.title,
-                "command": row.check.command,
-                "mix_env": row.check.mix_env or None,
-                "inputs": row.check.inputs,
-                "needs": row.check.needs,
-                "groups": sorted(row.check.groups),
-                "fix": row.check.fix,
-                "verdict": row.settled.verdict if row.settled else None,
-                "reason": row.settled.reason if row.settled else "",
-                **({"why": reasons[row.check.name]} if why else {}),
-            }
-            for row in rows
-        ]
-        _print_json(described)
-        return ExitCode.DONE
-    shown = Table(box=report.frame(place.console), pad_edge=False)
-    for name in ("check", "command", "needs", "would"):
-        shown.add_column(name, overflow="fold")
-    for row in rows:
-        would = f"{row.settled.verdict}: {row.settled.reason}" if row.settled else "run"
-        would = reasons.get(row.check.name, would)
-        needs = ", ".join(row.check.needs)
-        shown.add_row(row.check.name, Text(row.check.command), needs, Text(would))
-    place.console.print(shown)
-    return ExitCode.DONE
-
-
-def _reasons(app: Path, rows: Sequence[Planned]) -> dict[str, str]:
-    memory = reuse.recall(app, [row.check for row in rows], os.environ)
-    if isinstance(memory, NoTree):
-        nothing = f"nothing is reused: {memory.reason}"
-        return {
-            row.check.name: f"{row.settled.verdict}: {row.settled.reason}"
-            if row.settled
-            else f"run: {nothing}"
-            for row in rows
-        }
-    return {row.check.name: reuse.explain(row, memory) for row in rows}
-
-
-def doctor(*, app: str, format: str) -> int:
-    """Print what the machine has against what the application asks for; 1 if that is a problem."""
-    place = _place(app, format)
-    findings = doctors.examine(place.app, os.environ)
-    bad = [finding for finding in findings if finding.state is doctors.State.PROBLEM]
-    if place.json:
-        _print_json(findings)
-    else:
-        shown = Table(box=report.frame(place.console), pad_edge=False)
-        for name in ("", "state", "what"):
-            shown.add_column(name, overflow="fold")
-        styles = {"ok": "green", "note": "yellow", "problem": "bold red"}
-        for finding in findings:
-            state = Text(finding.state, styles[finding.state])
-            shown.add_row(finding.subject, state, Text(finding.text))
-        place.console.print(shown)
-        names = ", ".join(dict.fromkeys(finding.subject for finding in bad))
-        place.console.print(f"{len(bad)} problems: {names}" if bad else "no problems")
-    return ExitCode.CHECK_FAILED if bad else ExitCode.DONE
-
-
 @dataclass(frozen=True)
-class _Place:
+class Place:
+    """What a task is about: the application, the settings, and whether JSON is wanted."""
+
     app: Path
     settings: Settings
-    console: Console
     json: bool
 
 
-def _place(app: str, format: str) -> _Place:
+def place_of(app: str, format: str) -> Place:
+    """Find the application; UsageProblem if there is none, or for a format that no report has."""
     require_known(format)
     found = apps.find(app or None, all_settings.environment(), Path.cwd())
     if hasattr(sys.stdout, "reconfigure"):
         # A reason may hold a sign that an ASCII stream lacks; a question mark beats a traceback.
         sys.stdout.reconfigure(errors="replace")
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
-    return _Place(found, all_settings.load(), console, format == "json")
+    return Place(found, all_settings.load(), format == "json")
 
 
 def _run(
-    place: _Place,
+    place: Place,
     rows: Sequence[Planned],
     options: Options,
     partitioning: Partitioning,
@@ -186,7 +99,11 @@ def _run(
         durations.expected(place.app, [row.check for row in rows]),
         options.fail_fast,
     )
-    with listening(place.console, os.environ, json=place.json, app=place.app) as listener:
+    # Drawing is slow to import; the programs of the run do not wait for it.
+    drawing = Thread(target=import_module, args=("pipeline.checks.present",), daemon=True)
+    if not place.json:
+        drawing.start()
+    with listening(sys.stdout, os.environ, json=place.json, app=place.app) as listener:
         ran = run(place.app, rows, listener, pace, partitioning)
     # They only decide about the order; a git directory that cannot be written to needs none.
     with suppress(OSError):
@@ -205,7 +122,9 @@ def _run(
     if place.json:
         sys.stdout.write(f"{report.as_json(finished)}\n")
     else:
-        report.show(finished, place.console)
+        from pipeline.checks import present
+
+        present.show(finished, present.console())
     _deliver(finished, options.junit)
     return finished.code
 
@@ -214,15 +133,19 @@ def _deliver(finished: Report, junit_path: str) -> None:
     """Write the JUnit file, if asked for, and the summary of a step of GitHub Actions."""
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if page:
+        from pipeline.checks import summary
+
         try:
             summary.append(finished, Path(page))
         except OSError as error:
             sys.stderr.write(f"note: no step summary: {page}: {error.strerror}\n")
     if junit_path:
+        from pipeline.checks import junit
+
         junit.write(finished, Path(junit_path))
 
 
-def _partition_count(place: _Place, asked: int | None) -> int:
+def _partition_count(place: Place, asked: int | None) -> int:
     """Return what was asked for; else the setting, or 1 where partitions share a database.
 
     One after the other, partitions only repeat the start of a BEAM and the app's own preparations.
@@ -236,6 +159,7 @@ def _with_app(app: str) -> str:
     return f" --app {app}" if app else ""
 
 
-def _print_json(content: object) -> None:
+def print_json(content: object) -> None:
+    """Print it for programs, one key a line."""
     text = msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
     sys.stdout.write(f"{text}\n")

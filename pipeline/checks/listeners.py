@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+from typing import TextIO, TypeAlias
 
 from pipeline.checks import annotations
 from pipeline.checks.check import Check
 from pipeline.checks.readers import plain
-from pipeline.checks.report import STYLES
 from pipeline.checks.running import Listener
 from pipeline.checks.verdicts import Outcome, Verdict
 
@@ -26,12 +21,16 @@ that print nothing for minutes (tox#1142)."""
 Annotate: TypeAlias = Callable[[Check, Outcome], list[str]]
 """From an outcome to the lines that tell a CI system where its findings are."""
 
-_LOUD = frozenset({Verdict.FAILED, Verdict.UNKNOWN})
+LOUD = frozenset({Verdict.FAILED, Verdict.UNKNOWN})
+"""Verdicts of which the output is shown."""
+
+_RULE = 100
+"""Columns of the lines around an output."""
 
 
 @contextmanager
 def listening(
-    console: Console, environ: Mapping[str, str], *, json: bool, app: Path
+    stream: TextIO, environ: Mapping[str, str], *, json: bool, app: Path
 ) -> Iterator[Listener]:
     """Yield the listener that fits: none for JSON, a board on a terminal, else lines.
 
@@ -39,14 +38,19 @@ def listening(
     """
     if json:
         yield Nobody()
-    elif console.is_terminal and not environ.get("CI"):
-        with Board(console) as board:
+        return
+    wants_colours = bool(environ.get("FORCE_COLOR")) or stream.isatty()
+    if wants_colours and not environ.get("CI"):
+        from pipeline.checks.board import Board
+
+        with Board(stream) as board:
             yield board
-    else:
-        github = environ.get("GITHUB_ACTIONS") == "true"
-        root = annotations.repository(app, environ)
-        annotate = partial(annotations.lines, app=app, root=root) if github else _nowhere
-        yield Lines(console, groups=github, annotate=annotate)
+        return
+    github = environ.get("GITHUB_ACTIONS") == "true"
+    root = annotations.repository(app, environ)
+    annotate = partial(annotations.lines, app=app, root=root) if github else _nowhere
+    colours = wants_colours and not environ.get("NO_COLOR")
+    yield Lines(stream, groups=github, colours=colours, annotate=annotate)
 
 
 def _nowhere(_check: Check, _outcome: Outcome) -> list[str]:
@@ -72,9 +76,17 @@ class Nobody:
 class Lines:
     """A line for each start and end, and each check's output as one block when it ends."""
 
-    def __init__(self, console: Console, *, groups: bool, annotate: Annotate = _nowhere) -> None:
-        self._console = console
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        groups: bool,
+        colours: bool = False,
+        annotate: Annotate = _nowhere,
+    ) -> None:
+        self._stream = stream
         self._groups = groups
+        self._colours = colours
         self._annotate = annotate
         self._running: dict[str, float] = {}
         self._spoke = time.monotonic()
@@ -100,8 +112,8 @@ class Lines:
             self._say(f"::{token}::\n::endgroup::")
         else:
             self._say(line)
-            if outcome.verdict in _LOUD:
-                print_block(self._console, check, outcome)
+            if outcome.verdict in LOUD:
+                write_block(self._stream, check, outcome, colours=self._colours)
         for said in self._annotate(check, outcome):
             self._say(said)
 
@@ -114,58 +126,8 @@ class Lines:
 
     def _say(self, text: str) -> None:
         self._spoke = time.monotonic()
-        self._console.out(text, highlight=False)
-
-
-class Board:
-    """One line for each running check, redrawn in place; blocks of output at the end."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._running: dict[str, float] = {}
-        self._notes: dict[str, str] = {}
-        self._blocks: list[tuple[Check, Outcome]] = []
-        self._live = Live(
-            get_renderable=self._draw, console=console, auto_refresh=False, transient=True
-        )
-
-    def __enter__(self) -> "Board":
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-        for check, outcome in self._blocks:
-            print_block(self._console, check, outcome)
-
-    def started(self, check: Check) -> None:
-        """Add its line."""
-        self._running[check.name] = time.monotonic()
-
-    def noted(self, check: Check, note: str) -> None:
-        """Put the note on its line."""
-        self._notes[check.name] = note
-
-    def finished(self, check: Check, outcome: Outcome) -> None:
-        """Move its line above the board, and keep its output for the end."""
-        self._running.pop(check.name, None)
-        if outcome.verdict is not Verdict.SKIPPED:
-            self._console.print(
-                Text(headline(outcome), STYLES[outcome.verdict]), highlight=False, soft_wrap=True
-            )
-        if outcome.verdict in _LOUD:
-            self._blocks.append((check, outcome))
-
-    def beat(self) -> None:
-        """Draw anew."""
-        self._live.refresh()
-
-    def _draw(self) -> Text:
-        now = time.monotonic()
-        return Text("\n").join(
-            Text(f"running {name:<16} {now - began:6.1f} s  {self._notes.get(name, '')}", "cyan")
-            for name, began in self._running.items()
-        )
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
 
 
 def _age(seconds: float) -> str:
@@ -179,14 +141,13 @@ def headline(outcome: Outcome) -> str:
     return f"{outcome.verdict:<7} {outcome.check}{seconds}{reason}"
 
 
-def print_block(console: Console, check: Check, outcome: Outcome) -> None:
-    """Print a check's output in one piece, between lines that say whose it is."""
+def write_block(stream: TextIO, check: Check, outcome: Outcome, *, colours: bool) -> None:
+    """Write a check's output in one piece, between lines that say whose it is."""
     if not outcome.output.strip():
         return
-    line = "─" if "utf" in console.encoding.lower() else "-"
-    console.rule(f"{check.name}: {check.command}", style="dim", align="left", characters=line)
-    # Written past rich, which would take long to lay out a megabyte; its colours only if wanted.
-    text = outcome.output if console.color_system else plain(outcome.output)
-    encoded = text.rstrip("\n").encode(console.encoding, "replace").decode(console.encoding)
-    console.file.write(f"{encoded}\n")
-    console.rule(style="dim", characters=line)
+    encoding = stream.encoding or "utf-8"
+    line = "─" if "utf" in encoding.lower() else "-"
+    text = (outcome.output if colours else plain(outcome.output)).rstrip("\n")
+    title = f"{line * 2} {check.name}: {check.command} "
+    block = f"{title:{line}<{_RULE}}\n{text}\n{line * _RULE}\n"
+    stream.write(block.encode(encoding, "replace").decode(encoding))

@@ -103,7 +103,7 @@ async def run(context: Context, check: Check, partitioning: Partitioning) -> Out
         if len(numbers) > 1:
             context.listener.noted(check, f"{len(done)} of {len(numbers)} partitions")
 
-    if shared:
+    if shared or len(numbers) == 1:
         for number in numbers:
             await one(number)
     else:

@@ -1,4 +1,4 @@
-"""What a finished run looks like: the table, the closing line, the JSON. Pure but for `show`."""
+"""What a finished run comes to: its verdict, the closing line, the JSON. Pure; see present.py."""
 
 import shlex
 from collections.abc import Sequence
@@ -7,22 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pipeline.checks import annotations, repeat
 from pipeline.checks.check import Check
 from pipeline.checks.verdicts import Outcome, Verdict, exit_code, overall
-
-STYLES = {
-    Verdict.PASSED: "green",
-    Verdict.REUSED: "green",
-    Verdict.FAILED: "bold red",
-    Verdict.UNKNOWN: "bold yellow",
-    Verdict.SKIPPED: "dim",
-}
 
 
 @dataclass(frozen=True)
@@ -99,34 +87,3 @@ def as_json(report: Report) -> str:
         ],
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
-
-
-def show(report: Report, console: Console) -> None:
-    """Print the table, how to repeat by hand what is not green, and the closing line."""
-    console.print(_table(report, console))
-    rows = {check.name: check for check in report.checks}
-    for outcome in report.outcomes:
-        if outcome.verdict in (Verdict.FAILED, Verdict.UNKNOWN):
-            line = f"repeat {outcome.check}: {repeat.line(rows[outcome.check], report.app)}"
-            console.print(Text(line), soft_wrap=True, highlight=False)
-    console.print(
-        Text(closing_line(report), STYLES[report.verdict]), soft_wrap=True, highlight=False
-    )
-
-
-def frame(console: Console) -> box.Box:
-    """Return the table borders that the stream's encoding can show."""
-    return box.SIMPLE_HEAD if "utf" in console.encoding.lower() else box.ASCII
-
-
-def _table(report: Report, console: Console) -> Table:
-    table = Table(box=frame(console), pad_edge=False)
-    for name in ("check", "verdict"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("reason", overflow="fold")
-    for outcome in report.outcomes:
-        seconds = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
-        verdict = Text(outcome.verdict, STYLES[outcome.verdict])
-        table.add_row(outcome.check, verdict, seconds, Text(outcome.reason))
-    return table

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline import descendants
 from pipeline.checks import generated, partitions, running, scheduler
+from pipeline.checks.beams import Beams
 from pipeline.checks.check import Check
 from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Planned
@@ -58,7 +59,8 @@ async def _run(
 ) -> Ran:
     stop = Stop()
     urgency = scheduler.urgencies(rows, pace.expected)
-    context = Context(app, os.environ, stop, Slots(pace.jobs, urgency), listener)
+    beams = Beams(sum(row.check.shares_beam for row in rows if not row.settled))
+    context = Context(app, os.environ, stop, Slots(pace.jobs, urgency), listener, beams)
     with descendants.guarded(), heeding_signals(stop):
         pulse = asyncio.create_task(_pulse(listener))
         try:
@@ -70,6 +72,7 @@ async def _run(
                 fail_fast=pace.fail_fast,
             )
         finally:
+            await beams.close()
             pulse.cancel()
             with suppress(asyncio.CancelledError):
                 await pulse

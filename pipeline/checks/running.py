@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline import process
+from pipeline.checks.beams import Beams
 from pipeline.checks.check import Check
 from pipeline.checks.slots import Slots
 from pipeline.checks.verdicts import Judgement, Outcome, unknown
@@ -39,6 +40,7 @@ class Context:
     stop: Stop
     slots: Slots
     listener: Listener
+    beams: Beams = field(default_factory=Beams)
     started: set[str] = field(default_factory=set)
 
     async def execute(
@@ -51,10 +53,10 @@ class Context:
     ) -> process.Result:
         """Run the check's program, or another `argv` or `cwd`, once a slot is free."""
         environ = process.environment(self.environ, {**check.extra_environment, **(extra or {})})
+        command = Command(argv or check.argv, cwd or self.app, environ, check.timeout)
+        run = self.beams.run if check.shares_beam and not argv else process.run
         async with self._slot(check):
-            return await process.run(
-                Command(argv or check.argv, cwd or self.app, environ, check.timeout), self.stop
-            )
+            return await run(command, self.stop)
 
     @asynccontextmanager
     async def _slot(self, check: Check) -> AsyncIterator[None]:
@@ -93,6 +95,8 @@ def how_it_ended(ended: Ended) -> str:
             return "interrupted"
         case process.NotStarted(reason):
             return reason
+        case process.EndedEarly():
+            return "somebody ended it: exit 0 before it came to its end"
 
 
 def outcome(check: Check, result: process.Result, judgement: Judgement) -> Outcome:

@@ -1,7 +1,6 @@
 """The commit hook in real repositories: installed, chained, removed, and asked by git commit."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import pytest
 from pipeline import hooks
 from pipeline.errors import UsageProblem
 from pipeline.settings import PROJECT
+from tests.unit.checks.stages import needs_mix
 
 from .checks.stages import tiny
-from .repositories import git, isolated, repository, write
-
-needs_mix = pytest.mark.skipif(shutil.which("mix") is None, reason="mix is not installed")
+from .repositories import git, isolated, repository, stand_in, write
 
 # Stands in for mix: notes its calls and what of git it sees, fails to format what says BAD, and
 # does with git what `mix credo diff` does: writes into whatever index it is pointed at.
@@ -36,8 +34,8 @@ esac
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    write(tmp_path / "home", {"bin/mix": FAKE_MIX, "calls": "", "seen": ""})
-    (tmp_path / "home/bin/mix").chmod(0o755)
+    write(tmp_path / "home", {"calls": "", "seen": ""})
+    stand_in(tmp_path / "home", FAKE_MIX)
     return tmp_path / "home"
 
 

@@ -11,7 +11,7 @@ from pipeline import hooks
 from pipeline.checks import worktree
 from pipeline.settings import PROJECT
 
-from .repositories import git, isolated, repository, write
+from .repositories import git, isolated, repository, stand_in, write
 
 # Passes unless told to fail: by what is checked, or by something no key knows of.
 FAKE_MIX = """#!/bin/sh
@@ -27,8 +27,8 @@ GLANCE = "reused format, test: passed with these files before (skipped: credo)\n
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    write(tmp_path / "home", {"bin/mix": FAKE_MIX, "calls": ""})
-    (tmp_path / "home/bin/mix").chmod(0o755)
+    write(tmp_path / "home", {"calls": ""})
+    stand_in(tmp_path / "home", FAKE_MIX)
     return tmp_path / "home"
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import PROJECT
+from tests.unit.checks.stages import needs_mix
 
 from .checks.stages import tiny
 from .test_process import SLEEP, alive, beam_with_ports, wait_until
 
 INV = Path(sys.executable).parent / "inv"
-needs_mix = pytest.mark.skipif(shutil.which("mix") is None, reason="mix is not installed")
 needs_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 
 
@@ -100,14 +99,15 @@ def test_missing_tools_are_reported_and_nothing_green_is_claimed(tmp_path: Path)
     assert ended.stderr == ""
 
 
+@needs_mix
 def test_checks_see_mix_env_and_none_of_a_hooks_git_variables(tmp_path: Path):
     (tmp_path / "mix.exs").write_text("")
-    (tmp_path / "mix").write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\n")
-    (tmp_path / "mix").chmod(0o755)
+    (tmp_path / "elixir").write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\nexit 1\n")
+    (tmp_path / "elixir").chmod(0o755)
     env = environ(
         PATH=f"{tmp_path}:{os.environ['PATH']}", MIX_ENV="dev", GIT_INDEX_FILE="i", GIT_DIR="d"
     )
-    assert inv("check.unused-deps", cwd=tmp_path, env=env).returncode == 0
+    assert inv("check.unused-deps", cwd=tmp_path, env=env).returncode == 1
     seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines())
     assert seen["MIX_ENV"] == "test"
     assert not {"GIT_INDEX_FILE", "GIT_DIR"} & set(seen)

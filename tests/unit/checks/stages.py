@@ -1,15 +1,20 @@
 """Stages on which the tests of this directory run checks: contexts, listeners, tiny projects."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from pipeline.checks.check import Check
 from pipeline.checks.running import Context
 from pipeline.checks.slots import Slots
 from pipeline.checks.verdicts import Outcome
 from pipeline.process import Stop
+
+needs_mix = pytest.mark.skipif(shutil.which("mix") is None, reason="mix is not installed")
 
 MIX_EXS = """
 defmodule Tiny.MixProject do

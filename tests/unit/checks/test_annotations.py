@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from pipeline.checks import annotations, listeners
 from pipeline.checks.table import CHECKS
@@ -80,10 +79,9 @@ def test_message_and_property_never_leave_their_place_and_come_back_whole(text: 
 def test_annotations_stand_outside_of_the_stopped_commands():
     raw = io.StringIO()
     environ = {"GITHUB_ACTIONS": "true", "CI": "true", "GITHUB_WORKSPACE": "/work/repo"}
-    console = Console(file=raw, width=100)
     app = Path("/work/repo/app")
     outcome = Outcome("credo", Verdict.FAILED, "x", 1.0, 4, "::error::fake\n[W] ↗ lib/a.ex:1 bad\n")
-    with listeners.listening(console, environ, json=False, app=app) as listener:
+    with listeners.listening(raw, environ, json=False, app=app) as listener:
         listener.finished(ROWS["credo"], outcome)
     stopped = re.search(r"::stop-commands::(\w+)\n", raw.getvalue())
     assert stopped is not None

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline.checks import listeners, report
+from pipeline.checks import listeners, present, report
+from pipeline.checks.board import Board
 from pipeline.checks.check import Check
-from pipeline.checks.listeners import Board, Lines
+from pipeline.checks.listeners import Lines
 from pipeline.checks.report import Report
 from pipeline.checks.verdicts import Outcome, Verdict
 
@@ -27,11 +28,16 @@ def finished(*outcomes: Outcome, signal: int | None = None) -> Report:
     return Report(Path("/app"), [FORMAT, CREDO], outcomes, 2.0, signal)
 
 
-def screen(encoding: str = "utf-8", *, terminal: bool = False) -> tuple[Console, io.BytesIO]:
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def screen(
+    encoding: str = "utf-8", kind: type[io.TextIOWrapper] = io.TextIOWrapper
+) -> tuple[io.TextIOWrapper, io.BytesIO]:
     raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, encoding=encoding, errors="replace", write_through=True)
-    console = Console(file=stream, force_terminal=terminal, width=100, highlight=False)
-    return console, raw
+    return kind(raw, encoding=encoding, errors="replace", write_through=True), raw
 
 
 @pytest.mark.parametrize(
@@ -80,17 +86,17 @@ def test_json_holds_every_check_with_command_and_output():
 
 
 def test_table_falls_back_to_ascii_where_the_stream_cannot_do_better():
-    console, raw = screen("ascii")
-    report.show(finished(GOOD, BAD), console)
+    stream, raw = screen("ascii")
+    present.show(finished(GOOD, BAD), Console(file=stream, width=100))
     assert "|-------+---------+" in raw.getvalue().decode("ascii")
-    console, raw = screen("utf-8")
-    report.show(finished(GOOD, BAD), console)
+    stream, raw = screen("utf-8")
+    present.show(finished(GOOD, BAD), Console(file=stream, width=100))
     assert "───" in raw.getvalue().decode()
 
 
 def test_lines_show_the_output_of_what_did_not_pass_in_one_piece():
-    console, raw = screen()
-    lines = Lines(console, groups=False)
+    stream, raw = screen()
+    lines = Lines(stream, groups=False)
     for check, outcome in ((FORMAT, BAD), (CREDO, GOOD)):
         lines.started(check)
         lines.finished(check, outcome)
@@ -102,8 +108,8 @@ def test_lines_show_the_output_of_what_did_not_pass_in_one_piece():
 
 
 def test_github_folds_all_output_and_obeys_none_of_it():
-    console, raw = screen()
-    lines = Lines(console, groups=True)
+    stream, raw = screen()
+    lines = Lines(stream, groups=True)
     lines.finished(CREDO, Outcome("credo", Verdict.PASSED, output="::error::fake\n"))
     text = raw.getvalue().decode()
     group = re.search(r"::group::(.*)\n::stop-commands::(\w+)\n::error::fake\n\n::(\w+)::\n", text)
@@ -115,8 +121,8 @@ def test_github_folds_all_output_and_obeys_none_of_it():
 def test_long_silence_is_broken_by_what_still_runs(monkeypatch: pytest.MonkeyPatch):
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    console, raw = screen()
-    lines = Lines(console, groups=False)
+    stream, raw = screen()
+    lines = Lines(stream, groups=False)
     lines.started(CREDO)
     lines.beat()
     assert "still running" not in raw.getvalue().decode()
@@ -130,8 +136,8 @@ def test_long_silence_is_broken_by_what_still_runs(monkeypatch: pytest.MonkeyPat
 
 
 def test_board_shows_running_checks_and_keeps_output_for_the_end():
-    console, raw = screen(terminal=True)
-    with Board(console) as board:
+    stream, raw = screen(kind=Terminal)
+    with Board(stream) as board:
         board.started(FORMAT)
         board.noted(FORMAT, "3 of 6 partitions")
         board.beat()
@@ -153,6 +159,6 @@ def test_board_shows_running_checks_and_keeps_output_for_the_end():
 def test_listener_fits_where_it_speaks(
     environ: dict[str, str], json_wanted: bool, terminal: bool, kind: type
 ):
-    console, _ = screen(terminal=terminal)
-    with listeners.listening(console, environ, json=json_wanted, app=Path()) as listener:
+    stream, _ = screen(kind=Terminal if terminal else io.TextIOWrapper)
+    with listeners.listening(stream, environ, json=json_wanted, app=Path()) as listener:
         assert type(listener) is kind
