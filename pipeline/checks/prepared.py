@@ -51,18 +51,26 @@ class Prepared:
         if {Verdict.FAILED, Verdict.UNKNOWN} & {outcome.verdict for outcome in outcomes}:
             glance.forget(self.app)
             return ""
-        memory = reuse.recall(self.app, checks, os.environ)
-        if isinstance(memory, Memory):
-            self.note(memory, reuse.settle(self.rows, memory))
+        self.note()
         return ""
 
-    def note(self, memory: Memory, rows: Sequence[Planned]) -> None:
-        """Let the next commit be quick, if all rows of the hook are green."""
-        verdicts = {row.check.name: row.settled.verdict if row.settled else None for row in rows}
+    def note(self) -> None:
+        """Let the next commit be quick, if all rows of the hook are green, in this run or before.
+
+        A run of the hook has only those with something staged.
+        """
         left_out = self.settings.skip
-        table_rows = [row for row in table.CHECKS if row.name not in left_out]
+        own = hook.candidates(
+            [row for row in table.CHECKS if row.name not in left_out], self.settings.hook
+        )
+        options = Options(only=tuple(row.name for row in own))
+        rows = plan.plan(self.app, options, self.settings, os.environ)
+        memory = reuse.recall(self.app, [row.check for row in rows], os.environ)
+        if isinstance(memory, NoTree):
+            return
+        settled = reuse.settle(rows, memory)
+        verdicts = {row.check.name: row.settled.verdict if row.settled else None for row in settled}
         with suppress(OSError):  # then it is not quick
-            own = hook.candidates(table_rows, self.settings.hook)
             hook.note(self.app, memory, own, verdicts, os.environ)
 
 
@@ -89,7 +97,7 @@ def check(options: Options, *, app: str, format: str) -> int:
             sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
             sys.stdout.write(_answer(ready, time.monotonic() - began))
             if ready.memory:
-                ready.note(ready.memory, ready.rows)
+                ready.note()
             return ExitCode.DONE
     from pipeline.checks import commands
 

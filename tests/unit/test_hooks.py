@@ -171,7 +171,7 @@ def test_second_commit_of_the_same_content_runs_nothing(app: Path, home: Path):
     git(app, "reset", "--quiet", "--soft", "HEAD^")
     code, said = commit(app, home)
     assert (code, calls(home)) == (0, [])
-    assert "reused  format" in said
+    assert "reused format" in said
 
 
 def test_linked_work_tree_is_checked_as_itself(app: Path, home: Path, tmp_path: Path):
