@@ -4,6 +4,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,9 @@ def deploy(
     """
     command = "deploy --skip-migrations" if skip_migrations else "deploy"
     with ExitStack() as stack:
+        # Both take their time, and nothing waits for them before the upload.
+        unpacking = stack.enter_context(_unpacking(artifact))
+        options = stack.enter_context(_line_for_rsync(target))
         with say.step("lock") as step:
             fleet = stack.enter_context(fleets.connected(target))
             found = stack.enter_context(fleets.locked(fleet, command, wait=lock_wait))
@@ -55,8 +59,7 @@ def deploy(
             name = new_name(found)
             step.note = f"release {name}, version {artifact.manifest.label}"
         with say.step("upload") as step:
-            tree = stack.enter_context(_unpacked(artifact))
-            sent = upload(fleet, found, artifact, tree, name)
+            sent = upload(fleet, found, artifact, unpacking.result(), name, options)
             step.note = f"{megabytes(sent)} sent of {megabytes(artifact.manifest.bytes)}"
         with say.step("backup") as step:
             pending = prepare(fleet, found, artifact, name)
@@ -121,20 +124,23 @@ def doctor(target: Target, artifact: Artifact | None) -> list[preflight.Finding]
         return examine(fleet, fleets.survey(fleet), artifact.manifest if artifact else None)
 
 
-def upload(fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, name: str) -> int:
-    """Put the release into .deploy/incoming of every host; return the bytes sent to all."""
+def upload(
+    fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, name: str, options: str
+) -> int:
+    """Put the release into .deploy/incoming of every host; return the bytes sent to all.
+
+    `options` are those of rsync's ssh.
+    """
     target = fleet.layout.incoming / name
-    hosts = tuple(member.host for member in fleet.members)
-    with transfer.ssh_options(fleet.environment, hosts) as options:
 
-        def one(member: Member, survey: Survey) -> int:
-            if transfer.can_rsync(member.connection, "rsync" in survey.have):
-                link = fleet.layout.releases / survey.current if survey.current else None
-                return transfer.upload_tree(member.connection, options, tree, target, link)
-            path = target.with_name(f"{name}.tar.gz")
-            return transfer.upload_file(member.connection, artifact.path, path)
+    def one(member: Member, survey: Survey) -> int:
+        if transfer.can_rsync(member.connection, "rsync" in survey.have):
+            link = fleet.layout.releases / survey.current if survey.current else None
+            return transfer.upload_tree(member.connection, options, tree, target, link)
+        path = target.with_name(f"{name}.tar.gz")
+        return transfer.upload_file(member.connection, artifact.path, path)
 
-        return sum(fleets.each_surveyed(fleet, found, one))
+    return sum(fleets.each_surveyed(fleet, found, one))
 
 
 def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) -> list[str]:
@@ -220,15 +226,33 @@ def clean_up(fleet: Fleet, found: list[Survey], name: str) -> str:
     return f"{removed} removed, {keep} kept" if removed else f"nothing to remove (keep {keep})"
 
 
+@contextmanager
+def _line_for_rsync(target: Target) -> Iterator[str]:
+    """Yield the options for rsync's ssh, whose own lines come up meanwhile."""
+    environment, hosts = target.environment, target.hosts
+    with (
+        transfer.ssh_options(environment, hosts) as options,
+        transfer.opened(options, environment, hosts) as shared,
+    ):
+        yield shared
+
+
 def _pending_note(pending: list[str]) -> str:
     return f"{count(len(pending), 'migration')} pending"
 
 
 @contextmanager
-def _unpacked(artifact: Artifact) -> Iterator[Path]:
+def _unpacking(artifact: Artifact) -> Iterator[Future[Path]]:
     """Unpack and verify the artifact into a temporary directory, the tree that is uploaded."""
-    with tempfile.TemporaryDirectory(prefix="qusto-release-") as directory:
-        tree = Path(directory) / "release"
+
+    def unpack(directory: Path) -> Path:
+        tree = directory / "release"
         tree.mkdir(mode=0o755)
         artifacts.unpack(artifact, tree)
-        yield tree
+        return tree
+
+    with (
+        tempfile.TemporaryDirectory(prefix="qusto-release-") as name,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        yield pool.submit(unpack, Path(name))

@@ -1,7 +1,9 @@
 """Getting a release onto a host: rsync of the tree, or SFTP of the tarball where that fails."""
 
 import re
+import shlex
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -41,6 +43,41 @@ def ssh_options(environment: Environment, hosts: tuple[Host, ...]) -> Iterator[s
             key_file = Path(environment.key_file).expanduser()
             options += [f"IdentityFile={key_file}", "IdentitiesOnly=yes"]
         yield " ".join(f"-o {option}" for option in options)
+
+
+@contextmanager
+def opened(options: str, environment: Environment, hosts: tuple[Host, ...]) -> Iterator[str]:
+    """Open OpenSSH's own line to every host in the background; yield the options that use it.
+
+    rsync cannot use our connection, and a second one costs about eight round trips: these are
+    made while the hosts are surveyed. Where it does not come up, rsync's ssh connects by itself,
+    and says why it cannot. %C names host, port and user (ssh_config(5)).
+    """
+    if not (shutil.which("rsync") and shutil.which("ssh")):
+        yield options
+        return
+    with tempfile.TemporaryDirectory(prefix="qusto-ssh-") as directory:
+        shared = f"{options} -o ControlPath={directory}/%C"
+        masters = [
+            subprocess.Popen(
+                (
+                    *("ssh", *shlex.split(shared), "-o", "ControlMaster=yes", "-N"),
+                    *("-p", str(host.port), f"{environment.user}@{host.address}"),
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us; we end them
+            )
+            for host in hosts
+        ]
+        try:
+            yield f"{shared} -o ControlMaster=no"
+        finally:
+            for master in masters:
+                master.terminate()
+            for master in masters:
+                master.wait()
 
 
 def can_rsync(connection: Connection, host_has_rsync: bool) -> bool:

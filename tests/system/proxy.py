@@ -5,7 +5,7 @@ import contextlib
 import functools
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 CHUNK = 64 * 1024
@@ -14,9 +14,13 @@ IN_FLIGHT = 256  # chunks of one direction; a full line makes the sender wait
 
 @contextmanager
 def slow_line(
-    target: tuple[str, int], *, there_ms: float = 0, back_ms: float = 0
+    target: tuple[str, int],
+    *,
+    there_ms: float = 0,
+    back_ms: float = 0,
+    sent: Callable[[int], None] = lambda _bytes: None,
 ) -> Iterator[tuple[str, int]]:
-    """Yield a loopback address that leads to `target`, later.
+    """Yield a loopback address that leads to `target`, later; `sent` hears of bytes towards it.
 
     Each byte arrives `there_ms` milliseconds after it was sent towards the target, `back_ms`
     on the way back; the throughput is not limited, order and half-closed connections are
@@ -27,7 +31,7 @@ def slow_line(
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with _serving(target, there_ms / 1000, back_ms / 1000) as address:
+        async with _serving(target, there_ms / 1000, back_ms / 1000, sent) as address:
             ready.append(address)
             started.set()
             await stop.wait()
@@ -53,7 +57,7 @@ def slow_line(
 
 @asynccontextmanager
 async def _serving(
-    target: tuple[str, int], there: float, back: float
+    target: tuple[str, int], there: float, back: float, sent: Callable[[int], None]
 ) -> AsyncIterator[tuple[str, int]]:
     # Sockets by hand: asyncio's server hands over a connection it has accepted only rounds
     # later, and one that comes while the block ends would stay open for ever.
@@ -63,7 +67,7 @@ async def _serving(
     async def accept(listening: socket.socket) -> None:
         while True:
             near, _ = await loop.sock_accept(listening)
-            task = loop.create_task(_connection(near, target, there, back))
+            task = loop.create_task(_connection(near, target, there, back, sent))
             connections.add(task)
             task.add_done_callback(connections.discard)
             # Here, because a task that is cancelled before its first step runs no `finally`.
@@ -86,7 +90,11 @@ def _close(near: socket.socket, _: asyncio.Task[None]) -> None:
 
 
 async def _connection(
-    near: socket.socket, target: tuple[str, int], there: float, back: float
+    near: socket.socket,
+    target: tuple[str, int],
+    there: float,
+    back: float,
+    sent: Callable[[int], None],
 ) -> None:
     try:
         far_reader, far_writer = await asyncio.open_connection(*target)
@@ -95,7 +103,8 @@ async def _connection(
     reader, writer = await asyncio.open_connection(sock=near)
     try:
         await asyncio.gather(
-            _direction(reader, far_writer, there), _direction(far_reader, writer, back)
+            _direction(reader, far_writer, there, sent),
+            _direction(far_reader, writer, back, lambda _bytes: None),
         )
         for end in (writer, far_writer):
             end.close()
@@ -107,7 +116,10 @@ async def _connection(
 
 
 async def _direction(
-    source: asyncio.StreamReader, sink: asyncio.StreamWriter, delay: float
+    source: asyncio.StreamReader,
+    sink: asyncio.StreamWriter,
+    delay: float,
+    passed: Callable[[int], None],
 ) -> None:
     loop = asyncio.get_running_loop()
     line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(IN_FLIGHT)
@@ -128,11 +140,12 @@ async def _direction(
             await asyncio.sleep(due - loop.time())
             if not data:
                 break
+            passed(len(data))
             sink.write(data)
             await sink.drain()
         if sink.can_write_eof():
             sink.write_eof()
-    except ConnectionError:
+    except OSError:
         return  # the other end is gone: nothing is left to carry
     finally:
         listener.cancel()

@@ -1,0 +1,325 @@
+"""`make bench-deploy`: ours, Capistrano, Mina, Ansible and the document's bash, side by side.
+
+Each deploys the same releases to the same real systemd host over the same line, at 0 ms and at
+80 ms round-trip time, taking turns within one run; numbers are medians with their lowest and
+highest value. A side whose host does not serve the new version afterwards ends the run. Then each
+is given a release that cannot start, and is killed while the service is down. Needs root on
+Debian; installs what is missing. Writes benchmarks/results.json and benchmarks/deploy.svg.
+"""
+
+import argparse
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import results
+from benchmarks.deploy import ground, peers
+from benchmarks.deploy.ground import Line
+from benchmarks.deploy.peers import Peer
+from benchmarks.deploy.releases import Release, Shop
+from tests.system import availability
+from tests.system.hosts import Host
+from tests.system.keys import KeyPair, make_keys
+from tests.system.lab import open_lab
+from tests.system.proxy import slow_line
+
+DELAYS = (0, 80)
+"""Round-trip times in milliseconds."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One deploy: seconds, remote executions, bytes sent and added, and what a client saw."""
+
+    seconds: float
+    executions: int
+    sent: int
+    added: int
+    down: float
+    failed: int
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """What became of a release that cannot start, and of a deploy killed while it was down."""
+
+    exit_code: int
+    after_broken: str
+    after_kill: str
+
+
+class Bench:
+    """One run of everything: the host, the line, the releases and their next version."""
+
+    def __init__(self, host: Host, keys: KeyPair, shop: Shop, directory: Path) -> None:
+        self.host = host
+        self._keys = keys
+        self._shop = shop
+        self._directory = directory
+        self._number = 0
+
+    def release(self, faults: str = "", extra_migrations: int = 0) -> Release:
+        """Build the next release."""
+        self._number += 1
+        return self._shop.build(f"1.0.{self._number}", faults, extra_migrations)
+
+    def place(self, side: str) -> Path:
+        """Return the directory of one side's files."""
+        place = self._directory / side
+        place.mkdir(exist_ok=True)
+        return place
+
+    @contextmanager
+    def line(self, delay: int) -> Iterator[Line]:
+        """Yield the way to the host, with that round-trip time."""
+        sent: list[int] = []
+        half = delay / 2
+        with slow_line((self.host.ip, 22), there_ms=half, back_ms=half, sent=sent.append) as end:
+            address, port = end
+            known = self._directory / f"known_hosts-{delay}"
+            known.write_text(f"[{address}]:{port} {self.host.host_key}\n")
+            yield Line(self.host, self._keys, address, port, known, sent)
+
+    def deploy(self, peer: Peer, line: Line, release: Release) -> Run:
+        """Deploy, measured; SystemExit if the host does not serve that version afterwards."""
+        command = peer.deploy(self.place(peer.name), line, release)
+        executions = ground.executions(self.host)
+        before = ground.disk(self.host, peer.name)
+        del line.sent[:]
+        with ground.watched(self.host, peer.name) as outage:
+            began = time.monotonic()
+            ended = subprocess.run(
+                command.argv,
+                cwd=command.cwd,
+                env={**os.environ, **command.env},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            seconds = time.monotonic() - began
+        serves = ground.version(self.host, peer.name)
+        if ended.returncode or serves != release.version:
+            sys.exit(
+                f"{peer.name} exited {ended.returncode}, {serves or 'nothing'} serves instead of "
+                f"{release.version}:\n{ended.stdout[-3000:]}{ended.stderr[-3000:]}"
+            )
+        return Run(
+            seconds=seconds,
+            executions=ground.executions(self.host) - executions,
+            sent=sum(line.sent),
+            added=ground.disk(self.host, peer.name) - before,
+            down=outage.seconds,
+            failed=outage.failed,
+        )
+
+    def bare(self, side: str) -> float:
+        """Return the seconds without an answer of a plain stop and start."""
+        with ground.watched(self.host, side) as outage:
+            unit = f"qusto-{side}.service"
+            self.host.run(f"systemctl stop {unit}; systemctl start {unit}")
+        return outage.seconds
+
+    def mishaps(self, peer: Peer, line: Line) -> Mishap:
+        """Break a release, then kill a deploy in its outage; see what serves each time."""
+        broken = self.release("crash")
+        ended = self._start(peer, line, broken)
+        code = ended.wait(300)
+        after_broken = self._settled(peer.name)
+        # What an operator would do by hand: systemd has given the broken one up.
+        self.host.run(f"systemctl reset-failed qusto-{peer.name}.service", check=False)
+        self.deploy(peer, line, self.release())
+        slow = self.release("slow_migration", extra_migrations=1)
+        client = self._start(peer, line, slow)
+        unit = f"qusto-{peer.name}.service"
+        limit = time.monotonic() + 120
+        while self.host.run(f"systemctl is-active -q {unit}", check=False).returncode == 0:
+            if client.poll() is not None or time.monotonic() > limit:
+                sys.exit(f"{peer.name} was never between stop and start")
+            time.sleep(0.02)
+        os.killpg(client.pid, signal.SIGKILL)
+        client.wait()
+        return Mishap(code, after_broken, self._settled(peer.name))
+
+    def _start(self, peer: Peer, line: Line, release: Release) -> "subprocess.Popen[bytes]":
+        command = peer.deploy(self.place(peer.name), line, release)
+        return subprocess.Popen(
+            command.argv,
+            cwd=command.cwd,
+            env={**os.environ, **command.env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _settled(self, side: str) -> str:
+        """Return what serves when everybody has had the time to put things right."""
+        time.sleep(ground.DEADLINE + 10)
+        return ground.version(self.host, side) if ground.healthy(self.host, side) else ""
+
+
+def prepare(bench: Bench, sides: Sequence[Peer]) -> None:
+    """Make the host ready for all sides: the same user, units and sudo lines for each."""
+    host = bench.host
+    # Ansible's modules are Python programs; sshd names its executions from VERBOSE on.
+    sources = "cp -r /etc/apt/. {0}/etc/apt/ && cp /etc/resolv.conf {0}/etc/ 2>/dev/null; "
+    install = "chroot {0} apt-get update -q && chroot {0} apt-get install -y -q python3-minimal"
+    script = (sources + install).format(host.root)
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", **os.environ}
+    subprocess.run(["sh", "-c", script], check=True, env=quiet, stdout=subprocess.DEVNULL)
+    host.write("/etc/ssh/sshd_config.d/bench.conf", "LogLevel VERBOSE\n")
+    host.boot()
+    fab = str(Path(sys.executable).with_name("fab"))
+    with bench.line(0) as line:
+        place = bench.place("ours")
+        hosts = place / "hosts.toml"
+        hosts.write_text(ground.hosts_toml(line.address, line.port, host, line.keys.private))
+        for side in sides:
+            env_file = place / f"{side.name}.env"
+            env_file.write_text(ground.environment_file(side.name))
+            subprocess.run(
+                [fab, "-H", side.name, "setup", f"--env-file={env_file}"],
+                cwd=peers.ROOT,
+                env={**os.environ, "QUSTO_HOSTS": str(hosts)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+            path = ground.path(side.name)
+            host.run(f"install -d -o deploy {path}/shared/cache && chown deploy {path}")
+        first = bench.release()
+        for side in sides:
+            bench.deploy(side, line, first)
+
+
+def middle(values: Sequence[float]) -> float:
+    """Return the median."""
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float], form: Callable[[float], str]) -> str:
+    """Return median, lowest and highest value for people."""
+    return f"{form(middle(values))} ({form(min(values))}…{form(max(values))})"
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="sides, comma separated; ours always")
+    arguments = parser.parse_args()
+    if reason := availability.unavailable_reason():
+        sys.exit(f"no real host can be booted here: {reason}")
+    wanted = {"ours", *(arguments.only.split(",") if arguments.only else ground.PORTS)}
+    sides = [peer for peer in peers.PEERS if peer.name in wanted]
+    peers.install()
+    with tempfile.TemporaryDirectory(prefix="qusto-bench-") as name:
+        directory = Path(name)
+        keys = make_keys(directory / "key")
+        lab = open_lab(keys)
+        try:
+            host = Host(lab)
+            bench = Bench(host, keys, Shop(directory / "shop"), directory)
+            prepare(bench, sides)
+            report(bench, sides, arguments.rounds)
+        finally:
+            lab.close()
+
+
+def report(bench: Bench, sides: Sequence[Peer], rounds: int) -> None:
+    """Run all rounds and say what came out."""
+    runs: dict[tuple[int, str], list[Run]] = {}
+    bare: list[float] = []
+    size = 0
+    for delay in DELAYS:
+        with bench.line(delay) as line:
+            for _ in range(rounds):
+                release = bench.release()
+                size = release.size
+                for side in sides:
+                    run = bench.deploy(side, line, release)
+                    runs.setdefault((delay, side.name), []).append(run)
+                    results.progress(f"{delay} ms, {side.name}: {run}")
+                if not delay:
+                    bare.append(bench.bare("ours"))
+    with bench.line(0) as line:
+        again = {side.name: bench.deploy(side, line, release).sent for side in sides}
+        mishaps = {side.name: bench.mishaps(side, line) for side in sides}
+    table = [
+        [
+            "",
+            "version",
+            *(f"seconds, {delay} ms" for delay in DELAYS),
+            "remote executions",
+            "sent for 2 %",
+            "sent for nothing new",
+            "down",
+            "failed requests",
+            "disk added",
+            "exit, broken release",
+            "serves after it",
+            "serves after SIGKILL in the outage",
+        ]
+    ]
+    for side in sides:
+        near = runs[(0, side.name)]
+        mishap = mishaps[side.name]
+        table.append(
+            [
+                side.name,
+                side.version(),
+                *(
+                    spread([run.seconds for run in runs[(delay, side.name)]], "{:.1f} s".format)
+                    for delay in DELAYS
+                ),
+                f"{middle([run.executions for run in near]):.0f}",
+                f"{middle([run.sent for run in near]) / size:.2%}",
+                f"{again[side.name] / size:.2%}",
+                spread([run.down for run in near], "{:.2f} s".format),
+                f"{middle([run.failed for run in near]):.0f}",
+                f"{middle([run.added for run in near]) / 1e6:.1f} MB",
+                str(mishap.exit_code),
+                mishap.after_broken or "nothing",
+                mishap.after_kill or "nothing",
+            ]
+        )
+    table.append(["bare stop; start", *[""] * 6, spread(bare, "{:.2f} s".format), *[""] * 5])
+    results.show(f"Deploys of {size / 1e6:.1f} MB, medians of {rounds}", table)
+    ours = runs[(80, "ours")]
+    far = middle([run.seconds for run in ours])
+    down = middle([run.down for run in runs[(0, "ours")]])
+    values = {
+        "downtime_ratio": down / middle(bare),
+        "downtime_seconds": down,
+        "downtime_bare_seconds": middle(bare),
+        "bytes_2pct": middle([run.sent for run in runs[(0, "ours")]]) / size,
+        "bytes_0pct": again["ours"] / size,
+        "ours_80ms_seconds": far,
+    }
+    for side in sides:
+        if side.name != "ours":
+            seconds = middle([run.seconds for run in runs[(80, side.name)]])
+            values[f"{side.name}_80ms_ratio"] = seconds / far
+            values[f"{side.name}_downtime_seconds"] = middle(
+                [run.down for run in runs[(0, side.name)]]
+            )
+    results.record("deploy", values, table)
+    results.chart(
+        "deploy",
+        "Seconds for one deploy",
+        {f"{d} ms": {s.name: middle([r.seconds for r in runs[(d, s.name)]]) for s in sides}
+         for d in DELAYS},
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
