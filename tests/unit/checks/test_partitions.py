@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.checks import partitions, table
-from pipeline.checks.partitions import Part, Partitioning
+from pipeline.checks import balance, databases, partitions, table
+from pipeline.checks.partitions import Partitioning
 from pipeline.checks.readers import Tally
+from pipeline.checks.suite_part import Part
 from pipeline.checks.verdicts import PASSED, Judgement, Outcome, Verdict, failed, unknown
 from pipeline.process import Exited, Result
 
@@ -32,15 +33,15 @@ files_and_count = st.tuples(
 @given(files_and_count)
 def test_shares_are_disjoint_and_together_the_inventory(case: tuple[list[str], int]):
     files, count = case
-    shares = [partitions.share(files, number, count) for number in range(1, count + 1)]
+    shares = [balance.share(files, number, count) for number in range(1, count + 1)]
     assert sorted(file for share in shares for file in share) == sorted(files)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_share_is_that_of_mix():
     files = ["test/c_test.exs", "test/a_test.exs", "test/b_test.exs", "test/d_test.exs"]
-    assert partitions.share(files, 1, 3) == ("test/a_test.exs", "test/d_test.exs")
-    assert partitions.share(files, 3, 3) == ("test/c_test.exs",)
+    assert balance.share(files, 1, 3) == ("test/a_test.exs", "test/d_test.exs")
+    assert balance.share(files, 3, 3) == ("test/c_test.exs",)
 
 
 def part(number: int, files: tuple[str, ...], judgement: Judgement, ran: int | None) -> Part:
@@ -83,7 +84,7 @@ def test_one_failure_outweighs_what_is_unknown_elsewhere():
 def test_database_for_all_is_recognised(tmp_path: Path, name: str, text: str, shared: bool):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / name).write_text(text)
-    assert bool(partitions.shared_database(tmp_path)) is shared
+    assert bool(databases.shared(tmp_path)) is shared
 
 
 def compiled(app: Path) -> Path:
