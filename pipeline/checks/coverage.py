@@ -85,6 +85,14 @@ def part_is_fine(output: str, code: int, failures: int) -> bool:
     return code == 1 and not failures and below is not None and "Coverage data exported" in output
 
 
+def absent_tool(output: str) -> str:
+    """Return why nothing can be measured; Qusto has ExCoveralls under MIX_ENV=test alone."""
+    found = re.search(
+        r"function (\S+)\.start/2 is undefined \(module \1 is not avail", plain(output)
+    )
+    return f"{found[1]}, which should measure coverage, is no dependency here" if found else ""
+
+
 def judge(
     output: str, code: int, parts: int, rule: Rule, app: Path, *, excoveralls: bool
 ) -> Judgement:

@@ -74,6 +74,8 @@ async def run(
         and coverage.part_is_fine(result.output, result.ended.code, tally.failed)
     ):
         judgement = Judgement(Verdict.PASSED, f"{tally.ran} tests")
+    if manner.cover and (absent := coverage.absent_tool(result.output)):
+        judgement = unknown(absent)
     if manner.quiet and judgement.verdict is Verdict.PASSED:
         judgement = _quiet(result.output) or judgement
     shown = [f"{name}={value}" for name, value in extra.items() if name == "MIX_TEST_PARTITION"]

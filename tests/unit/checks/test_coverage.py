@@ -91,6 +91,14 @@ def test_recorded_part_that_excoveralls_holds_to_the_limit_of_the_whole_is_fine(
     assert not coverage.part_is_fine(output.replace("Coverage data exported.", ""), code, 0)
 
 
+def test_recorded_absence_of_the_tool_is_told_from_a_failure():
+    output, code = recorded("excoveralls-absent-1.14.txt")
+    assert code == 1
+    said = "ExCoveralls, which should measure coverage, is no dependency here"
+    assert coverage.absent_tool(output) == said
+    assert coverage.absent_tool(recorded("excoveralls-0.18-merged.txt")[0]) == ""
+
+
 @pytest.mark.parametrize(
     ("settings", "excoveralls"),
     [
