@@ -24,6 +24,7 @@ from pipeline.checks.report import Report
 from pipeline.checks.run import Pace, run
 from pipeline.checks.scheduler import Runner
 from pipeline.checks.suite_part import Manner
+from pipeline.checks.table import MIX_ENV
 from pipeline.checks.verdicts import Outcome
 from pipeline.settings import Settings
 
@@ -36,6 +37,9 @@ def check(ready: Prepared, *, app: str, format: str) -> int:
     if not options.ci:
         seconds = durations.expected(place.app, [row.check for row in ready.rows]).get("test", 0.0)
         count = partitions.worthwhile(count, seconds, plan.jobs(options, place.settings))
+    tests = any(row.check.name == "test" and not row.settled for row in ready.rows)
+    if tests and place.settings.partition_databases and count > 1:
+        databases.require(place.app, os.environ, (MIX_ENV,), count)
     partitioning = Partitioning(
         count,
         seconds=suite_records.seconds(place.app),

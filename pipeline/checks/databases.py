@@ -74,6 +74,13 @@ def named(url: str, mix_env: str, number: int) -> str:
     return urlunsplit(parts._replace(path=f"/{name}"))
 
 
+def require(app: Path, environ: Mapping[str, str], mix_envs: Sequence[str], count: int) -> None:
+    """Raise UsageProblem, as `urls` and `named`, if `separate` would for these partitions."""
+    for url in urls(app, environ).values():
+        for mix_env in mix_envs:
+            named(url, mix_env, count)
+
+
 @contextmanager
 def separate(
     app: Path, environ: Mapping[str, str], mix_env: str, numbers: Sequence[int]

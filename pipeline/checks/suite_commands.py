@@ -121,7 +121,9 @@ def _partitioning(asked: Asked, place: Place) -> Partitioning:
             f"--partition {asked.single}: there are {count}", remedy="see --partitions"
         )
     if settings.partition_databases and count > 1 and not asked.single:
-        databases.urls(place.app, os.environ)  # before anything is compiled
+        databases.require(place.app, os.environ, asked.envs, count)  # before anything is compiled
+    if asked.parts and Path(asked.parts).exists() and not Path(asked.parts).is_dir():
+        raise UsageProblem(f"--parts {asked.parts!r} is no directory")
     return Partitioning(
         count,
         asked.single,

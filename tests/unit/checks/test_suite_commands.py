@@ -87,6 +87,7 @@ def test_nothing_to_run_again_is_unknown(tmp_path: Path, suites: dict[str, Suite
         ),
         (["test", "--env", ","], "--env ',' names no MIX_ENV"),
         (["test", "--times", "mix.exs"], "times mix.exs: "),
+        (["test", "--parts", "mix.exs"], "--parts 'mix.exs' is no directory"),
         (["test.gather", "--parts", "nowhere"], "--parts 'nowhere' is no directory"),
         (["test.times"], "no times are on record; inv test records them"),
         (["test.times", "--import", "nowhere"], "times nowhere: No such file"),
