@@ -90,15 +90,19 @@ def run(app: Path, environ: dict[str, str], strategy: str) -> Outcome:
     return asyncio.run(scenario())
 
 
-def names(server: dict[str, str]) -> set[str]:
+def psql(server: dict[str, str], database: str, sql: str) -> list[str]:
     ended = subprocess.run(
-        ["psql", "-XAtq", "-d", "postgres", "-c", "SELECT datname FROM pg_database"],
+        ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql],
         env={**os.environ, **server},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(ended.stdout.split())
+    return ended.stdout.split()
+
+
+def names(server: dict[str, str]) -> set[str]:
+    return set(psql(server, "postgres", "SELECT datname FROM pg_database"))
 
 
 @needs_mix
@@ -106,9 +110,7 @@ def names(server: dict[str, str]) -> set[str]:
 @pytest.mark.parametrize(
     ("named", "config", "strategy", "at_once", "verdict", "made"),
     [
-        pytest.param(
-            '"postgres:///clash"', {}, "", True, Verdict.FAILED, {"clash"}, id="they-collide"
-        ),
+        pytest.param('"postgres:///clash"', {}, "", True, Verdict.FAILED, set(), id="they-collide"),
         pytest.param(
             '"postgres:///one"',
             {".env.test": "DATABASE_URL=postgres:///one\n"},
@@ -151,9 +153,15 @@ def test_real_partitions_meet_only_where_nothing_separates_them(
     app = colliding(tmp_path / "app", named, config)
     (tmp_path / "meeting").mkdir()
     environ = {**server, "MEETING": str(tmp_path / "meeting")}
+    if named == '"postgres:///clash"':
+        # There already: two that create it at once would fail by that, and never meet.
+        psql(server, "postgres", "CREATE DATABASE clash")
+        psql(server, "clash", "CREATE TABLE visits (visitor text)")
     before = names(server)
     outcome = run(app, {**environ, "AT_ONCE": "1"} if at_once else environ, strategy)
     assert outcome.verdict is verdict, outcome.output
+    assert "do not run at the same time" not in outcome.output
+    assert outcome.output.count('right: "') == (2 if verdict is Verdict.FAILED else 0)
     assert names(server) - before == made
     assert ("one by one" in outcome.reason) is not at_once
 
