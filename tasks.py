@@ -22,6 +22,7 @@ _BASE = "compare credo with the merge base of this ref (implied by --ci)"
 _CI = "as CI does: its rows, and a missing tool is unknown instead of skipped"
 _JOBS = "programs at once (default: one per core)"
 _ANEW = "also what has passed with the same files, tools and environment before"
+_ENVS = "MIX_ENV to test: test or ce_test; or both, comma separated"
 _HELP = {"app": _APP, "format": _FORMAT, "base": _BASE, "ci": _CI, "jobs": _JOBS}
 
 
@@ -122,12 +123,17 @@ def _one(name: str, title: str) -> "Task[Callable[..., None]]":
 
 
 @task(
-    name="test",
+    name="run",
+    default=True,
     help={
-        "env": "MIX_ENV to test: test or ce_test",
+        "env": _ENVS,
         "partitions": "how many (default: [tool.qusto]; 1 where they would share a database)",
         "partition": "run only this one, from 1",
         "jobs": _JOBS,
+        "cover": "measure coverage, merged over all partitions; with --partition export it",
+        "failed": "only what failed last, over all partitions",
+        "times": "balance by the times in this file (inv test.times), the same for all jobs",
+        "parts": "also leave each partition in this directory, for inv test.gather",
         "app": _APP,
         "format": _FORMAT,
     },
@@ -139,22 +145,68 @@ def run_tests(
     partitions: str = "",
     partition: str = "",
     jobs: str = "",
+    cover: bool = False,
+    failed: bool = False,
+    times: str = "",
+    parts: str = "",
     app: str = "",
     format: str = "text",
 ) -> None:
     """Run the mix suite in partitions, which together are proven to be the whole."""
-    from pipeline.checks import commands
+    from pipeline.checks import suite_commands
 
-    _end(
-        commands.test(
-            app=app,
-            mix_env=env,
-            count=_number("--partitions", partitions),
-            single=_number("--partition", partition),
-            jobs=_number("--jobs", jobs) or 0,
-            format=format,
-        )
+    asked = suite_commands.Asked(
+        envs=_environments(env),
+        count=_number("--partitions", partitions),
+        single=_number("--partition", partition),
+        jobs=_number("--jobs", jobs) or 0,
+        cover=cover,
+        failed=failed,
+        times=times,
+        parts=parts,
     )
+    _end(suite_commands.test(asked, app=app, format=format))
+
+
+@task(
+    name="gather",
+    help={
+        "parts": "the directory in which jobs left their partitions",
+        "env": _ENVS,
+        "cover": "merge their coverage",
+        "app": _APP,
+        "format": _FORMAT,
+    },
+)
+@speaking
+def gather_tests(
+    _c: Context,
+    parts: str,
+    env: str = "test",
+    cover: bool = False,
+    app: str = "",
+    format: str = "text",
+) -> None:
+    """Judge the partitions that jobs left in a directory (inv test --parts) as one suite."""
+    from pipeline.checks import suite_commands
+
+    _end(suite_commands.gather(_environments(env), parts, cover=cover, app=app, format=format))
+
+
+@task(
+    name="times",
+    help={
+        "export": "write them to this file instead",
+        "import": "first take over the times in this file",
+        "app": _APP,
+    },
+)
+@speaking
+def times_of_tests(_c: Context, export: str = "", import_: str = "", app: str = "") -> None:
+    """Print the seconds of each test file on record, as JSON."""
+    from pipeline.checks import suite_commands
+
+    _end(suite_commands.times(export=export, take=import_, app=app))
 
 
 @task(
@@ -223,6 +275,13 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _environments(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(_names(text)))
+    if not names:
+        raise UsageProblem(f"--env {text!r} names no MIX_ENV")
+    return names
+
+
 def _number(option: str, text: str) -> int | None:
     """Return the number, None for an option that was not given."""
     if not text:
@@ -243,6 +302,8 @@ for _row in CHECKS:
 
 _hooks = Collection("hooks", hooks_install, hooks_uninstall)
 
-ns = Collection(_check, _hooks, run_tests, build, doctor, demo)
+_test = Collection("test", run_tests, gather_tests, times_of_tests)
+
+ns = Collection(_check, _hooks, _test, build, doctor, demo)
 # Invoke would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

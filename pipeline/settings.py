@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from dotenv import dotenv_values
@@ -25,6 +25,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timeouts: dict[str, Annotated[float, msgspec.Meta(gt=0)]] = {}
     reuse_for: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
     hook: tuple[str, ...] | None = None
+    coverage: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+    partition_databases: Literal["", "config-dir"] = ""
+    quiet_tests: bool | Literal["ci"] = False
 
 
 def environment(project: Path = PROJECT) -> Mapping[str, str]:

@@ -23,13 +23,21 @@ defmodule Mix.Tasks.Qusto.Orders do
       before = surroundings()
       # What has run in a BEAM does not run again, but the next task may rely on it.
       Mix.Task.clear()
-      Mix.Task.run(task, arguments)
+      start(task, arguments)
       unchanged = surroundings() == before
       for device <- [:stderr, :stdio], do: IO.write(device, mark <> if(unchanged, do: "+", else: "."))
       # What the next task would not find in a BEAM of its own ends this one.
       if unchanged, do: serve(file, mark)
     end
   end
+
+  # `elixir -r FILE -S mix TASK …`
+  defp start("-r", [file, "-S", "mix", task | arguments]) do
+    Code.require_file(file)
+    Mix.Task.run(task, arguments)
+  end
+
+  defp start(task, arguments), do: Mix.Task.run(task, arguments)
 
   # Byte by byte, since a read of more waits for all of it.
   defp order(file, line) do

@@ -68,6 +68,8 @@ class Check:
     timeout: float = 300.0
     estimate: float = 3.0
     """Seconds it may take, for the order of starts until it has run here (durations.py)."""
+    rules: str = ""
+    """Settings that its verdict hangs on and its command does not show, for reuse to compare."""
     reuse_for: float = math.inf
     """Seconds for which a pass may stand for another run; 0 if the answer hangs on more than files:
     the network, another commit."""

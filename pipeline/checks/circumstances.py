@@ -29,7 +29,7 @@ _VERSION_FILES = (".tool-versions", ".mise.toml", "mise.toml", ".nvmrc", ".node-
 def shared(app: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return name → value of what the verdicts of all checks hang on, beside their inputs."""
     return {
-        "this runner": _stamps(Path(__file__).parent.glob("*.py")),
+        "this runner": _stamps(Path(__file__).parent.glob("*.*")),
         **_tools(environ.get("PATH")),
         **_variables(app, environ),
         **_versions(app),
@@ -41,6 +41,8 @@ def shared(app: Path, environ: Mapping[str, str]) -> dict[str, str]:
 def own(check: "Check", app: Path) -> dict[str, str]:
     """Return name → value of what only the verdict of `check` hangs on, beside its inputs."""
     found = {"the command": check.command}
+    if check.rules:
+        found["[tool.qusto]"] = check.rules
     if check.package:
         found[f"{check.package}/node_modules"] = installed(app, check.package)
     return found

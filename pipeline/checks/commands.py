@@ -3,9 +3,10 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -14,15 +15,17 @@ import msgspec
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
-from pipeline.checks import durations, partitions, plan, presence, report, table
+from pipeline.checks import databases, durations, partitions, plan, report, suite_records
 from pipeline.checks.listeners import listening
 from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Options, Planned
 from pipeline.checks.prepared import Prepared, require_known
 from pipeline.checks.report import Report
 from pipeline.checks.run import Pace, run
+from pipeline.checks.scheduler import Runner
+from pipeline.checks.suite_part import Manner
+from pipeline.checks.table import MIX_ENV
 from pipeline.checks.verdicts import Outcome
-from pipeline.errors import UsageProblem
 from pipeline.settings import Settings
 
 
@@ -30,39 +33,22 @@ def check(ready: Prepared, *, app: str, format: str) -> int:
     """Run the prepared checks, report them and put the passes on record; the exit code."""
     place = place_of(app, format)
     options = ready.options
-    count = _partition_count(place, None)
+    count = partition_count(place)
     if not options.ci:
         seconds = durations.expected(place.app, [row.check for row in ready.rows]).get("test", 0.0)
         count = partitions.worthwhile(count, seconds, plan.jobs(options, place.settings))
-    again = f"inv check.{{name}}{_with_app(app)}{' --ci' if options.ci else ''}"
-    return _run(place, ready.rows, options, Partitioning(count), again, ready.finish)
-
-
-def test(
-    *,
-    app: str,
-    mix_env: str,
-    count: int | None,
-    single: int | None,
-    jobs: int,
-    format: str,
-) -> int:
-    """Compile for `mix_env` and run its tests in `count` partitions, or only number `single`."""
-    place = place_of(app, format)
-    # One partition of many cannot clash with itself, wherever its database is.
-    total = _partition_count(place, count or (single and place.settings.partitions))
-    if single and single > total:
-        raise UsageProblem(f"--partition {single}: there are {total}", remedy="see --partitions")
-    compiling = table.compilation(mix_env, "compile")
-    testing = table.testing(mix_env, compiled_by=compiling.name)
-    rows = []
-    for row in (compiling, testing):
-        timeout = place.settings.timeouts.get(row.name, row.timeout)
-        absent = presence.absence(row, place.app, os.environ)
-        settled = presence.judge(absent, strict=True) if absent else None
-        rows.append(Planned(replace(row, timeout=timeout), settled))
-    again = f"inv test{_with_app(app)} --env {mix_env}"
-    return _run(place, rows, Options(jobs=jobs), Partitioning(total, single), again)
+    tests = any(row.check.name == "test" and not row.settled for row in ready.rows)
+    if tests and place.settings.partition_databases and count > 1:
+        databases.require(place.app, os.environ, (MIX_ENV,), count)
+    partitioning = Partitioning(
+        count,
+        seconds=suite_records.seconds(place.app),
+        manner=Manner(quiet=is_quiet(place, ci=options.ci)),
+        databases=place.settings.partition_databases,
+    )
+    runners: dict[str, Runner] = {"test": partial(partitions.run, partitioning=partitioning)}
+    again = f"inv check.{{name}}{with_app(app)}{' --ci' if options.ci else ''}"
+    return run_rows(place, ready.rows, options, runners, again, ready.finish)
 
 
 @dataclass(frozen=True)
@@ -84,11 +70,11 @@ def place_of(app: str, format: str) -> Place:
     return Place(found, all_settings.load(), format == "json")
 
 
-def _run(
+def run_rows(
     place: Place,
     rows: Sequence[Planned],
     options: Options,
-    partitioning: Partitioning,
+    runners: Mapping[str, Runner],
     again: str,
     finish: Callable[[Sequence[Outcome]], str] = lambda _outcomes: "",
 ) -> int:
@@ -104,7 +90,7 @@ def _run(
     if not place.json:
         drawing.start()
     with listening(sys.stdout, os.environ, json=place.json, app=place.app) as listener:
-        ran = run(place.app, rows, listener, pace, partitioning)
+        ran = run(place.app, rows, listener, pace, runners)
     # They only decide about the order; a git directory that cannot be written to needs none.
     with suppress(OSError):
         durations.remember(place.app, ran.outcomes)
@@ -145,17 +131,24 @@ def _deliver(finished: Report, junit_path: str) -> None:
         junit.write(finished, Path(junit_path))
 
 
-def _partition_count(place: Place, asked: int | None) -> int:
-    """Return what was asked for; else the setting, or 1 where partitions share a database.
+def partition_count(place: Place) -> int:
+    """Return the setting, or 1 where partitions share a database.
 
     One after the other, partitions only repeat the start of a BEAM and the app's own preparations.
     """
-    if asked is not None:
-        return asked
-    return 1 if partitions.shared_database(place.app) else place.settings.partitions
+    if place.settings.partition_databases or not databases.shared(place.app):
+        return place.settings.partitions
+    return 1
 
 
-def _with_app(app: str) -> str:
+def is_quiet(place: Place, *, ci: bool) -> bool:
+    """Whether lines of Logger make the tests fail: always, never, or in CI."""
+    wanted = place.settings.quiet_tests
+    return ci or bool(os.environ.get("CI")) if wanted == "ci" else bool(wanted)
+
+
+def with_app(app: str) -> str:
+    """Return the option that names the application again."""
     return f" --app {app}" if app else ""
 
 

@@ -16,7 +16,6 @@ from pipeline import descendants, process
 from pipeline.checks import durations, plan, prepared
 from pipeline.checks.check import Check
 from pipeline.checks.listeners import Nobody
-from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Options
 from pipeline.checks.run import Pace, run
 from pipeline.checks.running import how_it_ended
@@ -43,7 +42,7 @@ def check(options: Options, *, app: str, format: str) -> int:
     checks = [row.check for row in rows]
     if rows:
         pace = Pace(plan.jobs(options, ready.settings), durations.expected(ready.app, checks))
-        ran = run(ready.app, rows, Nobody(), pace, Partitioning(1))
+        ran = run(ready.app, rows, Nobody(), pace, {})
         if ran.interrupted_by:
             return 128 + ran.interrupted_by
         failed = {o.check for o in ran.outcomes if o.verdict is Verdict.FAILED}

@@ -108,6 +108,9 @@ def _adapt(check: Check, options: Options, settings: Settings, environ: Mapping[
         check = replace(check, timeout=settings.timeouts[check.name])
     if check.name in settings.reuse_for:
         check = replace(check, reuse_for=settings.reuse_for[check.name])
+    if check.name == "test" and settings.quiet_tests:
+        rules = f"quiet_tests = {settings.quiet_tests}, CI = {environ.get('CI', '')}"
+        check = replace(check, rules=rules)
     if check.name == "credo" and (options.ci or options.base):
         # The base of a pull request, in GitHub Actions.
         target = environ.get("GITHUB_BASE_REF")

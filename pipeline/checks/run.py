@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import descendants
-from pipeline.checks import generated, partitions, running, scheduler
+from pipeline.checks import generated, running, scheduler
 from pipeline.checks.beams import Beams
 from pipeline.checks.check import Check
-from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Planned
 from pipeline.checks.running import Context, Listener
 from pipeline.checks.scheduler import Runner
@@ -44,18 +43,28 @@ class Pace:
 
 
 def run(
-    app: Path, rows: Sequence[Planned], listener: Listener, pace: Pace, partitioning: Partitioning
+    app: Path,
+    rows: Sequence[Planned],
+    listener: Listener,
+    pace: Pace,
+    runners: Mapping[str, Runner],
 ) -> Ran:
-    """Run the rows on `app`. Returns when no child is left.
+    """Run the rows on `app`; `runners` has those of rows that are more than one program.
+
+    Returns when no child is left.
 
     INT, TERM and HUP end the children, and their checks are unknown; a second one kills them.
     Children see the real environment, never .env.
     """
-    return asyncio.run(_run(app, rows, listener, pace, partitioning))
+    return asyncio.run(_run(app, rows, listener, pace, runners))
 
 
 async def _run(
-    app: Path, rows: Sequence[Planned], listener: Listener, pace: Pace, partitioning: Partitioning
+    app: Path,
+    rows: Sequence[Planned],
+    listener: Listener,
+    pace: Pace,
+    runners: Mapping[str, Runner],
 ) -> Ran:
     stop = Stop()
     urgency = scheduler.urgencies(rows, pace.expected)
@@ -67,7 +76,7 @@ async def _run(
             outcomes = await scheduler.run_all(
                 context,
                 rows,
-                partial(_runner, partitioning),
+                partial(_runner, runners),
                 urgency=urgency,
                 fail_fast=pace.fail_fast,
             )
@@ -79,14 +88,10 @@ async def _run(
     return Ran(outcomes, stop.signal)
 
 
-def _runner(partitioning: Partitioning, check: Check) -> Runner:
-    match check.name:
-        case "types":
-            return generated.run
-        case "test":
-            return partial(partitions.run, partitioning=partitioning)
-        case _:
-            return running.run_command
+def _runner(runners: Mapping[str, Runner], check: Check) -> Runner:
+    if check.name == "types":
+        return generated.run
+    return runners.get(check.name, running.run_command)
 
 
 async def _pulse(listener: Listener) -> None:

@@ -50,11 +50,15 @@ class Context:
         argv: tuple[str, ...] = (),
         cwd: Path | None = None,
         extra: Mapping[str, str] | None = None,
+        warm: bool = False,
     ) -> process.Result:
-        """Run the check's program, or another `argv` or `cwd`, once a slot is free."""
+        """Run the check's program, or another `argv` or `cwd`, once a slot is free.
+
+        With `warm` also another `argv` may go to a BEAM that has been used (beams.py).
+        """
         environ = process.environment(self.environ, {**check.extra_environment, **(extra or {})})
         command = Command(argv or check.argv, cwd or self.app, environ, check.timeout)
-        run = self.beams.run if check.shares_beam and not argv else process.run
+        run = self.beams.run if check.shares_beam and (warm or not argv) else process.run
         async with self._slot(check):
             return await run(command, self.stop)
 

@@ -56,9 +56,11 @@ def write(where: Path, files: Mapping[str, str]) -> None:
 
 # Stands in for `elixir beam.exs ORDERS MARK`: hands each order to mix and ends where that fails.
 _ELIXIR = """#!/bin/sh
+# `elixir -r FILE -S mix test …` loads the formatter of the tests first; so does an order.
+if [ "$1" = -r ]; then shift 4; exec mix "$@"; fi
 separator=$(printf '\\037')
 while IFS= read -r order; do
-  (IFS=$separator; exec mix $order) || exit
+  (IFS=$separator; set -- $order; [ "$1" != -r ] || shift 4; exec mix "$@") || exit
   printf '%s+' "$3" >&2
   printf '%s+' "$3"
 done <"$2"

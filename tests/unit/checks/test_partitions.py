@@ -4,15 +4,19 @@ import asyncio
 import os
 import shutil
 import subprocess
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.checks import partitions, table
-from pipeline.checks.partitions import Part, Partitioning
+from pipeline.checks import coverage, partitions, suite_records, table
+from pipeline.checks.partitions import Partitioning
 from pipeline.checks.readers import Tally
+from pipeline.checks.scheduler import Runner
+from pipeline.checks.suite_evidence import Evidence, Failure
+from pipeline.checks.suite_part import Manner, Part
+from pipeline.checks.suite_records import Suite
 from pipeline.checks.verdicts import PASSED, Judgement, Outcome, Verdict, failed, unknown
 from pipeline.process import Exited, Result
 
@@ -20,27 +24,6 @@ from .stages import Recorder, context, tiny
 
 needs_mix = pytest.mark.skipif(shutil.which("mix") is None, reason="mix is not installed")
 ROW = table.testing("test", compiled_by="compile")
-
-files_and_count = st.tuples(
-    st.lists(
-        st.from_regex(r"test/[a-z]{1,3}(/[a-z_é]{1,3})?_test\.exs", fullmatch=True), unique=True
-    ),
-    st.integers(1, 12),
-)
-
-
-@given(files_and_count)
-def test_shares_are_disjoint_and_together_the_inventory(case: tuple[list[str], int]):
-    files, count = case
-    shares = [partitions.share(files, number, count) for number in range(1, count + 1)]
-    assert sorted(file for share in shares for file in share) == sorted(files)
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_share_is_that_of_mix():
-    files = ["test/c_test.exs", "test/a_test.exs", "test/b_test.exs", "test/d_test.exs"]
-    assert partitions.share(files, 1, 3) == ("test/a_test.exs", "test/d_test.exs")
-    assert partitions.share(files, 3, 3) == ("test/c_test.exs",)
 
 
 def part(number: int, files: tuple[str, ...], judgement: Judgement, ran: int | None) -> Part:
@@ -70,20 +53,18 @@ def test_one_failure_outweighs_what_is_unknown_elsewhere():
     assert partitions.judge(parts, ["a", "b"], 2, whole=True) == failed("partition 2: 1 of 4")
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "shared"),
-    [
-        (".env.test", "DATABASE_URL=postgres://127.0.0.1/plausible_test\n", True),
-        (".env.test", "BASE_URL=http://localhost\n", False),
-        ("test.exs", 'config :a, A.Repo,\n  database: "a_test"\n', True),
-        ("test.exs", 'database: "a_test#{System.get_env("MIX_TEST_PARTITION")}"\n', False),
-        ("runtime.exs", "import Config\n", False),
-    ],
-)
-def test_database_for_all_is_recognised(tmp_path: Path, name: str, text: str, shared: bool):
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / name).write_text(text)
-    assert bool(partitions.shared_database(tmp_path)) is shared
+def test_file_that_no_part_loaded_is_unknown_though_it_was_dealt_out():
+    lax = replace(part(1, ("a", "b"), PASSED, 3), evidence=Evidence(frozenset({"a"})))
+    strict = replace(lax, evidence=Evidence(frozenset({"a", "b"})))
+    judgement = partitions.judge([lax], ["a", "b"], 1, whole=True)
+    assert judgement == unknown("1 of 2 test files were never loaded: b")
+    assert partitions.judge([strict], ["a", "b"], 1, whole=True).verdict is Verdict.PASSED
+
+
+def test_single_partition_to_which_no_file_falls_is_right():
+    empty = part(3, (), PASSED, None)
+    said = Judgement(Verdict.PASSED, "no test files fall to it")
+    assert partitions.judge([empty], ["a", "b"], 3, whole=False) == said
 
 
 def compiled(app: Path) -> Path:
@@ -93,10 +74,13 @@ def compiled(app: Path) -> Path:
     return app
 
 
-def run(app: Path, partitioning: Partitioning) -> tuple[Outcome, list[str]]:
+def run(
+    app: Path, partitioning: Partitioning, runner: Runner | None = None
+) -> tuple[Outcome, list[str]]:
     async def scenario() -> tuple[Outcome, list[str]]:
         stage = context(app)
-        outcome = await partitions.run(stage, ROW, partitioning)
+        runs = runner or partial(partitions.run, partitioning=partitioning)
+        outcome = await runs(stage, ROW)
         assert isinstance(stage.listener, Recorder)
         return outcome, stage.listener.events
 
@@ -167,3 +151,101 @@ def test_shared_database_makes_partitions_take_turns(tmp_path: Path):
     assert outcome.reason.endswith(
         "one by one: config/.env.test names one database for all partitions"
     )
+
+
+def repository(app: Path) -> Path:
+    """Records lie in the git directory."""
+    subprocess.run(["git", "init", "--quiet", app], check=True)
+    return compiled(app)
+
+
+@needs_mix
+def test_real_suite_is_balanced_by_the_times_on_record_and_every_job_agrees(tmp_path: Path):
+    bodies = dict.fromkeys("abc", 'IO.puts("in " <> System.get_env("MIX_TEST_PARTITION"))')
+    app = compiled(tiny(tmp_path / "app", bodies))
+    seconds = {"test": {f"test/{name}_test.exs": took for name, took in (("a", 1), ("c", 9))}}
+    whole, _ = run(app, Partitioning(2, seconds=seconds))
+    assert (whole.verdict, whole.reason) == (Verdict.PASSED, "3 tests in 2 partitions")
+    assert "mix test test/c_test.exs\n" in whole.output
+    assert "mix test test/a_test.exs test/b_test.exs\n" in whole.output
+    single, _ = run(app, Partitioning(2, single=2, seconds=seconds))
+    assert single.output.count("in 2") == 2
+
+
+@needs_mix
+def test_real_failures_of_all_partitions_run_again_and_only_they(tmp_path: Path):
+    red = "assert Tiny.one() == 2"
+    app = repository(tiny(tmp_path / "app", {"a": red, "b": red, "c": "assert true"}))
+    outcome, _ = run(app, Partitioning(3))
+    assert outcome.verdict is Verdict.FAILED
+    suites = suite_records.load(app)
+    assert suites is not None
+    failures = (Failure("test/a_test.exs", 3, "test a"), Failure("test/b_test.exs", 3, "test b"))
+    assert suites["test"].failures == failures
+    # Lines move while people repair.
+    for name, body in (("a", "assert true"), ("b", red)):
+        path = app / f"test/{name}_test.exs"
+        path.write_text("\n\n" + path.read_text().replace(red, body))
+    once = partial(partitions.again, suites=suites)
+    outcome, _ = run(app, Partitioning(1), once)
+    assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "1 of 2 tests failed")
+    suites = suite_records.load(app)
+    assert suites is not None
+    assert [failure.file for failure in suites["test"].failures] == ["test/b_test.exs"]
+
+
+@needs_mix
+def test_real_failed_test_that_is_gone_does_not_pass(tmp_path: Path):
+    app = repository(tiny(tmp_path / "app", {"a": "assert true"}))
+    suite = Suite({}, (Failure("test/a_test.exs", 3, "test a"), Failure("test/a_test.exs", 9, "x")))
+    outcome, _ = run(app, Partitioning(1), partial(partitions.again, suites={"test": suite}))
+    said = "not every test that failed ran again: test/a_test.exs"
+    assert (outcome.verdict, outcome.reason) == (Verdict.UNKNOWN, said)
+
+
+@needs_mix
+def test_real_file_that_does_not_compile_fails_whole_and_is_on_record(tmp_path: Path):
+    app = repository(tiny(tmp_path / "app", {"a": "assert true", "b": "assert ("}))
+    outcome, _ = run(app, Partitioning(2))
+    assert outcome.verdict is Verdict.FAILED
+    suites = suite_records.load(app)
+    assert suites is not None
+    assert suites["test"].failures == (Failure("test/b_test.exs"),)
+
+
+COVERED = Manner(cover=True)
+
+
+@needs_mix
+def test_real_coverage_is_that_of_all_partitions_and_of_nothing_older(tmp_path: Path):
+    app = tiny(tmp_path / "app", {"a": "assert Tiny.one() == 1", "b": "assert Tiny.two() == 2"})
+    two = "def one, do: 1\n  def two, do: 2\n  def three, do: 3\n  def four, do: 4"
+    (app / "lib/tiny.ex").write_text(f"defmodule Tiny do\n  {two}\nend\n")
+    compiled(app)
+    (app / "cover").mkdir()
+    (app / "cover/old.coverdata").write_text("not of this run")
+    asked = Partitioning(2, manner=COVERED, rule=coverage.Rule(50))
+    outcome, _ = run(app, asked)
+    said = "2 tests in 2 partitions, coverage 50 %"
+    assert (outcome.verdict, outcome.reason) == (Verdict.PASSED, said)
+    assert sorted(path.name for path in (app / "cover").glob("*.coverdata")) == [
+        "qusto-1.coverdata",
+        "qusto-2.coverdata",
+    ]
+    outcome, _ = run(app, replace(asked, single=1, rule=coverage.Rule(100)))
+    assert outcome.reason == "1 tests, coverage exported, inv test.gather merges"
+
+
+@needs_mix
+def test_real_tests_that_log_fail_with_the_line_where_quiet_is_asked_for(tmp_path: Path):
+    app = tiny(tmp_path / "app", {"a": 'require Logger; Logger.error("out of paper")'})
+    text = (app / "mix.exs").read_text()
+    logger = "  def application, do: [extra_applications: [:logger]]\n\n  def project"
+    (app / "mix.exs").write_text(text.replace("  def project", logger))
+    compiled(app)
+    outcome, _ = run(app, Partitioning(1, manner=Manner(quiet=True)))
+    assert outcome.verdict is Verdict.FAILED
+    assert outcome.reason.startswith("the tests print log lines (quiet_tests): ")
+    assert outcome.reason.endswith("[error] out of paper")
+    outcome, _ = run(app, Partitioning(1))
+    assert outcome.verdict is Verdict.PASSED

@@ -190,6 +190,7 @@ def test_change_of_command_tools_variables_and_packages_asks_anew(app: Path):
     ran(app)
     assert reused(app, (replace(LOOK, argv=("mix", "look", "closer")),)) == set()
     assert reused(app, (replace(LOOK, mix_env="ce_test"),)) == set()
+    assert reused(app, (replace(LOOK, rules="quiet_tests = True"),)) == set()
     assert reused(app, (LOOK,), MIX_TARGET="rpi") == set()
     assert reused(app, (LOOK,), WINDOWID="7") == {"look"}
     assert reused(app, (LOOK,), PATH=os.environ["PATH"]) == set()

@@ -1,0 +1,33 @@
+"""Which test files there are, as mix sees them."""
+
+import re
+from dataclasses import replace
+
+from pipeline.checks import readers, running
+from pipeline.checks.check import Check
+from pipeline.checks.running import Context
+from pipeline.checks.verdicts import Outcome, Verdict, unknown
+
+_LISTING = (
+    "paths = Mix.Project.config()[:test_paths] || [~s(test)]; "
+    "pattern = Mix.Project.config()[:test_pattern] || ~s(*_test.exs); "
+    "for path <- Mix.Utils.extract_files(paths, pattern), do: IO.puts([~s(FILE ), path])"
+)
+
+
+async def read(context: Context, check: Check) -> list[str] | Outcome:
+    """Return the test files as mix sees them; mix itself is only asked if mix.exs says where."""
+    app = context.app
+    if not re.search(r"\b(test_paths|test_pattern)\b", (app / "mix.exs").read_text("utf-8")):
+        return sorted(
+            str(path.relative_to(app))
+            for path in (app / "test").rglob("*_test.exs")
+            if not any(part.startswith(".") for part in path.relative_to(app).parts)
+        )
+    argv = ("mix", "run", "--no-start", "--no-compile", "--no-deps-check", "-e", _LISTING)
+    result = await context.execute(check, argv=argv)
+    judgement = running.judge(replace(check, read=readers.mix), result, {})
+    if judgement.verdict is not Verdict.PASSED:
+        reason = f"mix does not list its test files: {judgement.reason}"
+        return running.outcome(check, result, unknown(reason))
+    return sorted(re.findall(r"^FILE (.+)$", result.output, re.MULTILINE))
