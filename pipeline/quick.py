@@ -1,4 +1,4 @@
-"""What the commit hook starts: the glance, and `python -m pipeline.commit` if that is not enough.
+"""What the commit hook starts: the short ways, else `python -m pipeline.commit`.
 
     python -S pipeline/quick.py DIR
 
@@ -9,17 +9,21 @@ fresh Python with all that it needs.
 import os
 import sys
 
-_PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-sys.path[0] = _PROJECT
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-from pathlib import Path  # noqa: E402
-
-from pipeline.checks import glance  # noqa: E402
+from pipeline.checks import instant
 
 
 def main(app: str) -> None:
     """Answer and return, or become the long way."""
-    lines = glance.answer(Path(app).resolve(), os.environ)
+    line, closer = instant.answer(os.path.realpath(app), os.environ)
+    lines = [line] if line else None
+    if closer:
+        from pathlib import Path
+
+        from pipeline.checks import glance
+
+        lines = glance.answer(Path(app).resolve(), os.environ)
     if lines is None:
         # -P: the directory of the commit is no place to import from.
         words = [sys.executable, "-P", "-m", "pipeline.commit", "--app", app]

@@ -4,13 +4,17 @@ Found without starting a program: a tool is known by the file it is, with size a
 Each thing has a name for people, so that `inv check.list --why` can say what has changed.
 """
 
-import os
-import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-if TYPE_CHECKING:  # the commit hook's glance does without the table and all it brings
+import os
+
+from pipeline.checks.repository import which
+
+TYPE_CHECKING = False  # the commit hook starts here: see repository.py
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
     from pipeline.checks.check import Check
 
 _PREFIXES = (
@@ -26,10 +30,10 @@ Not all variables: a hook's environment differs from a shell's in dozens that ma
 _VERSION_FILES = (".tool-versions", ".mise.toml", "mise.toml", ".nvmrc", ".node-version")
 
 
-def shared(app: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def shared(app: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return name → value of what the verdicts of all checks hang on, beside their inputs."""
     return {
-        "this runner": _stamps(Path(__file__).parent.glob("*.*")),
+        "this runner": _stamps(_below(os.path.dirname(os.path.abspath(__file__)), ".")),
         **_tools(environ.get("PATH")),
         **_variables(app, environ),
         **_versions(app),
@@ -38,30 +42,32 @@ def shared(app: Path, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def own(check: "Check", app: Path) -> dict[str, str]:
+def own(check: Check, app: Path) -> dict[str, str]:
     """Return name → value of what only the verdict of `check` hangs on, beside its inputs."""
     found = {"the command": check.command}
     if check.rules:
         found["[tool.qusto]"] = check.rules
     if check.package:
-        found[f"{check.package}/node_modules"] = installed(app, check.package)
+        found[f"{check.package}/node_modules"] = installed(str(app), check.package)
     return found
 
 
-def installed(app: Path, package: str) -> str:
+def installed(app: str, package: str) -> str:
     """Return a fingerprint of what npm has installed for the package."""
-    return stamp(app / package / "node_modules/.package-lock.json")
+    return stamp(os.path.join(app, package, "node_modules/.package-lock.json"))
 
 
-def outside(check: "Check", app: Path) -> str:
+def outside(check: Check, app: Path) -> str:
     """Return why the inputs of `check` are not all in the application, if so, in half a line."""
     if check.package:
         return ""
+    import re
+
     found = re.search(r'path:\s*"(\.\./[^"]*)"', (app / "mix.exs").read_text("utf-8", "replace"))
     return f"mix.exs takes a package from outside of the application: {found[1]}" if found else ""
 
 
-def left_behind(check: "Check", app: Path) -> str:
+def left_behind(check: Check, app: Path) -> str:
     """Return a fingerprint of what the check has made; it changes when that is changed or gone.
 
     Of a mix build only the compilers' manifests are looked at: every compilation renews one.
@@ -70,26 +76,20 @@ def left_behind(check: "Check", app: Path) -> str:
     for name in check.writes:
         place = app / name
         manifests = "lib/*/.mix/compile.*" if name.startswith("_build/") else "**/*"
-        stamps += (f"{p.relative_to(place)} {stamp(p)}" for p in place.glob(manifests))
+        stamps += (f"{p.relative_to(place)} {stamp(str(p))}" for p in place.glob(manifests))
     return "\n".join(sorted(stamps))
 
 
 def _tools(path: str | None) -> dict[str, str]:
     found = {}
     for name in ("mix", "elixir", "erl", "node", "npm"):
-        place = _which(name, path or os.defpath)
-        real = Path(place).resolve() if place else None
+        place = which(name, path)
+        real = os.path.realpath(place) if place else ""
         found[f"the program {name}"] = f"{place} {real} {stamp(real)}" if real else "absent"
     return found
 
 
-def _which(name: str, path: str) -> str:
-    """Return what shutil.which would; importing that takes longer than asking git."""
-    places = (os.path.join(directory, name) for directory in path.split(os.pathsep) if directory)  # noqa: PTH118
-    return next((p for p in places if os.path.isfile(p) and os.access(p, os.X_OK)), "")  # noqa: PTH113
-
-
-def _variables(app: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def _variables(app: str, environ: Mapping[str, str]) -> dict[str, str]:
     named = _named_in_config(app)
     return {
         f"the variable {key}": value
@@ -99,45 +99,80 @@ def _variables(app: Path, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _named_in_config(app: Path) -> frozenset[str]:
-    """Return whatever looks like the name of a variable in the application's configuration."""
-    names: set[bytes] = set()
-    for path in (app / "mix.exs", *(app / "config").glob("*.exs")):
-        if path.is_file():
-            names.update(re.findall(rb'"([A-Z][A-Z0-9_]+)"', path.read_bytes()))
-    return frozenset(name.decode() for name in names)
+def _named_in_config(app: str) -> frozenset[str]:
+    """Return whatever looks like the name of a variable in the application's configuration.
+
+    That is what stands between two double quotes, whichever they are; too much does no harm.
+    """
+    config = [path for path in _below(f"{app}/config", ".exs") if path.endswith(".exs")]
+    names: set[str] = set()
+    for path in (f"{app}/mix.exs", *config):
+        try:
+            with open(path, "rb") as file:
+                words = file.read().split(b'"')
+        except OSError:
+            continue
+        names.update(word.decode() for word in words if word.isascii() and word.isupper())
+    return frozenset(names)
 
 
-def _versions(app: Path) -> dict[str, str]:
+def _versions(app: str) -> dict[str, str]:
     """Return the files by which version managers choose a tool behind an unchanged shim."""
-    places = [*app.parents, Path.home(), Path.home() / ".config/mise"]
-    stamps = {str(p): stamp(p) for place in places for p in (place / n for n in _VERSION_FILES)}
-    stamps |= {name: stamp(app / name, content=True) for name in _VERSION_FILES}
+    home = os.path.expanduser("~")
+    places = [*_above(app), home, f"{home}/.config/mise"]
+    paths = (os.path.join(place, name) for place in places for name in _VERSION_FILES)
+    stamps = {path: stamp(path) for path in paths}
+    stamps |= {name: _text(os.path.join(app, name)) for name in _VERSION_FILES}
     return {name: stamp for name, stamp in stamps.items() if stamp}
 
 
-def _mix_packages(app: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    deps = app / environ.get("MIX_DEPS_PATH", "deps")
-    home = Path(environ.get("MIX_HOME") or Path.home() / ".mix")
-    archives = Path(environ.get("MIX_ARCHIVES") or home / "archives")
+def _above(directory: str) -> list[str]:
+    found = []
+    while (parent := os.path.dirname(directory)) != directory:
+        found.append(parent)
+        directory = parent
+    return found
+
+
+def _mix_packages(app: str, environ: Mapping[str, str]) -> dict[str, str]:
+    deps = os.path.join(app, environ.get("MIX_DEPS_PATH", "deps"))
+    home = environ.get("MIX_HOME") or os.path.expanduser("~/.mix")
+    archives = environ.get("MIX_ARCHIVES") or f"{home}/archives"
+    fetched = _below(deps)
+    elixirs = [path for version in _below(f"{home}/elixir") for path in _below(version)]
     return {
         # Compiling may leave files in a package; .hex is only written when it is fetched.
-        "deps/": "\n".join(sorted(p.name for p in deps.glob("*"))) + _stamps(deps.glob("*/.hex")),
-        "mix archives": _stamps([*archives.glob("*"), *home.glob("elixir/*/*")]),
+        "deps/": "\n".join(fetched) + _stamps(f"{path}/.hex" for path in fetched),
+        "mix archives": _stamps([*_below(archives), *elixirs]),
     }
 
 
-def _stamps(paths: Iterable[Path]) -> str:
-    return "\n".join(sorted(f"{path} {stamp(path)}" for path in paths))
-
-
-def stamp(path: Path, *, content: bool = False) -> str:
-    """Return size and time of change, or the text; nothing for what is not there."""
+def _below(directory: str, part: str = "") -> list[str]:
+    """Return the sorted paths in `directory` whose names hold `part`, but no hidden ones."""
     try:
-        if content:
-            return path.read_text("utf-8", "replace")
-        found = path.stat()
+        names = os.listdir(directory)
+    except OSError:
+        return []
+    return sorted(f"{directory}/{n}" for n in names if part in n and not n.startswith("."))
+
+
+def _stamps(paths: Iterable[str]) -> str:
+    return "\n".join(f"{path} {stamp(path)}" for path in paths)
+
+
+def stamp(path: str) -> str:
+    """Return size and time of change; nothing for what is not there."""
+    try:
+        found = os.stat(path)
     except OSError:
         return ""
-    size = "" if path.is_dir() else f"{found.st_size} "
+    size = "" if found.st_mode & 0o170000 == 0o040000 else f"{found.st_size} "
     return f"{size}{found.st_mtime_ns}"
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -38,5 +38,4 @@ def note(
     if aging or not green or len(green) + len(skipped) < len(rows):
         return
     packages = sorted({row.package for row in rows if row.package})
-    now = glance.state(app, environ, memory.tree, packages)
-    glance.note(app, now, inputs(green), inputs(skipped), packages)
+    glance.note(app, environ, memory.tree, inputs(green), inputs(skipped), packages)

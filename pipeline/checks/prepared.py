@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
-from pipeline.checks import gitbase, glance, hook, plan, reuse, table, worktree
+from pipeline.checks import gitbase, glance, hook, instant, plan, reuse, table, worktree
 from pipeline.checks.plan import Options, Planned
 from pipeline.checks.reuse import Memory
 from pipeline.checks.verdicts import Outcome, Verdict
@@ -49,7 +49,7 @@ class Prepared:
         if hindrance:
             return hindrance
         if {Verdict.FAILED, Verdict.UNKNOWN} & {outcome.verdict for outcome in outcomes}:
-            glance.forget(self.app)
+            instant.forget(str(self.app))
             return ""
         self.note()
         return ""

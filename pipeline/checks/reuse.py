@@ -76,7 +76,7 @@ def ask(
     app: Path, checks: Sequence[Check], tree: Tree, environ: Mapping[str, str]
 ) -> dict[str, Question]:
     """Return the question of each row; `checks` hold the rows that others need before those."""
-    shared = {k: _digest(v) for k, v in circumstances.shared(app, environ).items()}
+    shared = {k: _digest(v) for k, v in circumstances.shared(str(app), environ).items()}
     found: dict[str, Question] = {}
     for check in checks:
         mine = inputs(check, tree)

@@ -1,19 +1,16 @@
 """What git knows of the application's files: the content of each in the work tree, and the index.
 
-Two git processes answer for all rows together. Nothing is written, not even git's own refreshed
-index: GIT_OPTIONAL_LOCKS=0. The commit hook's glance starts with this module, so it does without
-dataclasses, whose import takes as long as git does.
+Two git processes answer for all rows together (repository.py).
 """
 
 import hashlib
 import os
 import stat
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.gitlocal import LOCAL_VARIABLES
+from pipeline.checks import repository
 
 UNKNOWABLE = "?"
 """The id of what git cannot tell the content of: a repository within, or a changed submodule."""
@@ -42,51 +39,21 @@ class NoTree(NamedTuple):
     reason: str
 
 
-def git_dir(app: Path) -> Path | None:
-    """Return the git directory of the work tree that holds `app`: its own in a linked one."""
-    for directory in (app, *app.parents):
-        entry = directory / ".git"
-        if entry.is_dir():
-            return entry
-        if entry.is_file():
-            target = entry.read_text("utf-8").removeprefix("gitdir:").strip()
-            return (directory / target).resolve()
-    return None
-
-
 def records(app: Path) -> Path | None:
-    """Return the directory for what we note about `app`; None outside of a git work tree.
-
-    It is in the git directory: never in git status, in nobody's way, and gone with a linked work
-    tree.
-    """
-    found = git_dir(app)
-    if found is None:
-        return None
-    top = next(directory for directory in (app, *app.parents) if (directory / ".git").exists())
-    # Several applications may live in one repository.
-    return found / "qusto" / "passes" / ("_".join(app.relative_to(top).parts) or "_top")
+    """Return the directory for what we note about `app`; None outside of a git work tree."""
+    found = repository.records(str(app))
+    return Path(found) if found else None
 
 
 def read(app: Path, environ: Mapping[str, str]) -> Tree | NoTree:
     """Return the files of `app`; only those that differ from the index are read."""
-    listing = _start(app, environ, "ls-files", "--stage", "-v", "-z")
-    # Both at once. Renames are two changes to us; an untracked directory is its files.
-    status = _start(
-        app,
-        environ,
-        *("status", "--porcelain=v2", "-z", "--no-renames"),
-        *("--untracked-files=all", "--ignore-submodules=none", "--", "."),
-    )
-    if isinstance(listing, NoTree) or isinstance(status, NoTree):
-        return listing if isinstance(listing, NoTree) else NoTree("git cannot be started")
-    listed, complaint = listing.communicate()
-    changed, second = status.communicate()
-    if listing.returncode or status.returncode:
-        lines = (complaint or second).decode("utf-8", "replace").strip().splitlines()
-        return NoTree(lines[0].removeprefix("fatal: ") if lines else "git failed")
-    place = git_dir(app)
-    top = app if place is None else next(d for d in (app, *app.parents) if (d / ".git").exists())
+    try:
+        listed, changed = repository.ask(str(app), environ)
+    except FileNotFoundError:
+        return NoTree("git is not installed")
+    except OSError as error:
+        return NoTree(str(error))
+    top = Path(repository.top(str(app)) or app)
     prefix = "" if top == app else f"{app.relative_to(top).as_posix()}/"
     ids, blind = _index(os.fsdecode(listed))
     changes = _changes(os.fsdecode(changed), prefix)
@@ -178,30 +145,7 @@ def _changes(status: str, prefix: str) -> dict[str, _Change]:
     return found
 
 
-def _start(
-    app: Path, environ: Mapping[str, str], *words: str
-) -> "subprocess.Popen[bytes] | NoTree":
-    try:
-        return subprocess.Popen(
-            ("git", "-c", "core.quotePath=false", *words),
-            cwd=app,
-            env=git_environment(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-    except OSError:
-        return NoTree("git is not installed")
-
-
-def git_environment(environ: Mapping[str, str], cwd: Path | None = None) -> dict[str, str]:
-    """Return the environment for our own reading of git, inside a hook or not.
-
-    Of git's local variables only the index stays, since `git commit FILE` has one of its own:
-    with GIT_DIR and no GIT_WORK_TREE git would take the directory of the application for the top.
-    """
-    kept = {key: value for key, value in environ.items() if key not in LOCAL_VARIABLES}
-    index = environ.get("GIT_INDEX_FILE")
-    if index:
-        kept["GIT_INDEX_FILE"] = str((cwd or Path.cwd()) / index)
-    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+def listing(tree: Tree) -> bytes:
+    """Return what repository.LISTING would print if all of the tree were staged."""
+    entries = sorted((os.fsencode(path), value.encode()) for path, value in tree.ids.items())
+    return b"".join(b"H %s 0\t%s\0" % (value, path) for path, value in entries)

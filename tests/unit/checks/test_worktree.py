@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.checks import repository as repositories
 from pipeline.checks import worktree
 from pipeline.checks.worktree import UNKNOWABLE, NoTree, Tree
 
@@ -105,8 +106,8 @@ def test_linked_work_tree_has_files_and_a_git_directory_of_its_own(app: Path, tm
     linked = tmp_path / "linked"
     write(linked, {"lib/a.ex": "other"})
     assert read(linked).ids != read(app).ids
-    assert worktree.git_dir(linked) == app / ".git/worktrees/linked"
-    assert worktree.git_dir(app) == app / ".git"
+    assert repositories.git_dir(str(linked)) == str(app / ".git/worktrees/linked")
+    assert repositories.git_dir(str(app)) == str(app / ".git")
 
 
 def test_hook_variables_do_not_lead_astray(app: Path, tmp_path: Path):

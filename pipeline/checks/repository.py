@@ -1,0 +1,128 @@
+"""Where an application lies in its repository, and what git says of its files.
+
+Only os is imported, and no Path used: the commit hook starts here, and Python's own start takes
+13 ms, `re`, `pathlib` or `subprocess` as much again.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pipeline.gitlocal import LOCAL_VARIABLES
+
+TYPE_CHECKING = False  # typing takes as long as git does
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LISTING = ("ls-files", "--stage", "-v", "-z")
+# Renames are two changes to us; an untracked directory is its files.
+STATUS = (
+    *("status", "--porcelain=v2", "-z", "--no-renames"),
+    *("--untracked-files=all", "--ignore-submodules=none", "--", "."),
+)
+
+
+def top(app: str) -> str:
+    """Return the top of the work tree that holds `app`; nothing outside of one."""
+    directory = app
+    while True:
+        if os.path.exists(os.path.join(directory, ".git")):
+            return directory
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            return ""
+        directory = parent
+
+
+def git_dir(app: str) -> str:
+    """Return the git directory of the work tree that holds `app`: its own in a linked one."""
+    above = top(app)
+    entry = os.path.join(above, ".git")
+    if not above or os.path.isdir(entry):
+        return entry if above else ""
+    with open(entry, encoding="utf-8") as file:
+        target = file.read().removeprefix("gitdir:").strip()
+    return os.path.realpath(os.path.join(above, target))
+
+
+def records(app: str) -> str:
+    """Return the directory for what we note about `app`; nothing outside of a git work tree.
+
+    It is in the git directory: never in git status, in nobody's way, and gone with a linked work
+    tree.
+    """
+    found = git_dir(app)
+    if not found:
+        return ""
+    # Several applications may live in one repository.
+    name = app[len(top(app)) :].strip(os.sep).replace(os.sep, "_") or "_top"
+    return os.path.join(found, "qusto", "passes", name)
+
+
+def ask(app: str, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """Return what LISTING and STATUS print; both run at once.
+
+    Nothing is written, not even git's own refreshed index: GIT_OPTIONAL_LOCKS=0. Raises OSError
+    with git's own words, or FileNotFoundError where there is no git.
+    """
+    asked = [_start(app, environ, words) for words in (LISTING, STATUS)]
+    answers = []
+    complaint = ""
+    for pid, out, err in asked:
+        answers.append(_read(out))
+        said = _read(err).decode("utf-8", "replace").strip().splitlines()
+        if os.waitpid(pid, 0)[1] and not complaint:
+            complaint = said[0].removeprefix("fatal: ") if said else "git failed"
+    if complaint:
+        raise OSError(complaint)
+    return answers[0], answers[1]
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for our own reading of git, inside a hook or not.
+
+    Of git's local variables only the index stays, since `git commit FILE` has one of its own:
+    with GIT_DIR and no GIT_WORK_TREE git would take the directory of the application for the top.
+    """
+    kept = {key: value for key, value in environ.items() if key not in LOCAL_VARIABLES}
+    index = environ.get("GIT_INDEX_FILE")
+    if index:
+        kept["GIT_INDEX_FILE"] = os.path.join(os.getcwd(), index)
+    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+
+
+def which(name: str, path: str | None) -> str:
+    """Return what shutil.which would; importing that takes longer than asking git."""
+    directories = (path or os.defpath).split(os.pathsep)
+    places = (os.path.join(directory, name) for directory in directories if directory)
+    return next((p for p in places if os.path.isfile(p) and os.access(p, os.X_OK)), "")
+
+
+def _start(app: str, environ: Mapping[str, str], words: tuple[str, ...]) -> tuple[int, int, int]:
+    """Start git; return its pid and the reading ends of its two outputs."""
+    out, out_end = os.pipe()
+    err, err_end = os.pipe()
+    try:
+        pid = os.posix_spawn(
+            which("git", environ.get("PATH")),
+            ("git", "-C", app, "-c", "core.quotePath=false", *words),
+            environment(environ),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, out_end, 1),
+                (os.POSIX_SPAWN_DUP2, err_end, 2),
+            ],
+        )
+    except OSError:
+        os.close(out)
+        os.close(err)
+        raise
+    finally:
+        os.close(out_end)
+        os.close(err_end)
+    return pid, out, err
+
+
+def _read(descriptor: int) -> bytes:
+    with open(descriptor, "rb") as pipe:
+        return pipe.read()
