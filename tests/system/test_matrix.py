@@ -1,0 +1,103 @@
+"""The kill matrix: after any fault, at any moment, one known release serves and nothing is left.
+
+`make faults` runs all of it, `make test` a few rows. docs/faults.md describes it.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.system.arena import Arena, Point, Settled
+from tests.system.artifacts import Builder
+from tests.system.faults import INJECTORS, Fault, drawn, fixed
+from tests.system.hosts import Host
+from tests.system.keys import KeyPair
+from tests.system.lab import ROOT, Lab
+from tests.system.site import Site
+
+SEED = int(os.environ.get("FAULTS_SEED", "1"))
+INSTANTS = 30
+REPORT = ROOT / "benchmarks/out/faults.jsonl"
+SHORT = {
+    Fault("kill", "rollback", Point("phase", "stopping")),
+    Fault("power", "rollback", Point("phase", "starting")),
+    Fault("power", "deploy", Point("phase", "rolling-back"), "crash"),
+}
+GOOD_ENDS = {0, 10, 12, 13, 130}
+"""Exit codes a client may have that saw a fault: 11 would be a server left broken."""
+
+
+def _rows() -> list[object]:
+    return [
+        pytest.param(fault, id=str(fault), marks=() if fault in SHORT else pytest.mark.faults)
+        for fault in [*fixed(), *drawn(SEED, INSTANTS)]
+    ]
+
+
+@pytest.fixture(scope="module")
+def arenas(
+    lab: Lab, build: Builder, session_keys: KeyPair, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Arena]]:
+    """Give the arena of this process; a new one after a test that failed on it."""
+    made: list[Arena] = []
+
+    def give() -> Arena:
+        if not made or made[-1].broken:
+            host = Host(lab)
+            host.boot()
+            directory = tmp_path_factory.mktemp("arena")
+            arena = Arena(Site((host,), directory, session_keys.private), build, directory)
+            made.append(arena)
+            arena.prepare()
+        return made[-1]
+
+    yield give
+    for arena in made:
+        arena.host.close()
+
+
+@pytest.mark.parametrize("fault", _rows())
+def test_one_known_release_serves_after(fault: Fault, arenas: Callable[[], Arena]):
+    arena = arenas()
+    arena.broken = True  # until proven otherwise
+    arena.forget_migrations()
+    words = arena.words(fault.command, fault.release)
+    before = arena.look()
+    client = arena.start(words)
+    reached = arena.reach(fault.when, client, before, fault.command)
+    struck = time.monotonic()
+    INJECTORS[fault.how](arena, client, before)
+    settled = arena.assert_invariant(before)
+    seconds = time.monotonic() - struck
+    if fault.when.kind != "instant":
+        assert reached, f"never came to {fault.when}\n{client.said()}"
+    code = client.end()
+    assert "Traceback" not in client.said()
+    if code >= 0:  # it was not killed: what it says must be so
+        assert code in GOOD_ENDS, client.said()
+        assert (code == 0) == (settled.outcome == "kept"), client.said()
+    if fault.release:
+        assert settled.outcome in ("rolled-back", ""), client.said()
+    arena.deploy_good()
+    arena.broken = False
+    _record(fault, settled, code, seconds)
+
+
+def _record(fault: Fault, settled: Settled, code: int, seconds: float) -> None:
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    row = {
+        "fault": fault.how,
+        "command": fault.command,
+        "release": fault.release or "good",
+        "when": str(fault.when),
+        "outcome": settled.outcome or "not begun",
+        "serves": settled.version,
+        "code": code,
+        "seconds": round(seconds, 2),
+    }
+    # One write of one line: several test processes may append at once.
+    with REPORT.open("a") as file:
+        file.write(json.dumps(row) + "\n")
