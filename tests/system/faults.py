@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.system.arena import PATIENCE, Arena, Before, Client, Point
-from tests.system.site import settled
+from tests.system.site import BASE, settled
 
 SHORT_OUTAGE = 3.0
 
@@ -89,6 +89,29 @@ def none(arena: Arena, client: Client, before: Before) -> None:
     client.end()
 
 
+def disk_full(arena: Arena, client: Client, before: Before) -> None:
+    """Fill the disk of /var/www to the last byte; it stays full."""
+    arena.host.fill_disk("/var/www")
+    client.end()
+
+
+def second_deploy(arena: Arena, client: Client, before: Before) -> None:
+    """Deploy once more, while the first client stands still; it must be refused as locked."""
+    client.process.send_signal(signal.SIGSTOP)
+    refused = arena.site.fab(*arena.words("deploy", "health"))
+    client.process.send_signal(signal.SIGCONT)
+    assert refused.code == 12, refused.text
+    client.end()
+
+
+def old_verdicts(arena: Arena, client: Client, before: Before) -> None:
+    """Leave verdicts of other activations, of either kind, where this one looks for its own."""
+    for name, word in ((before.journal, "keep"), ("20200101_000000-0badbeef", "roll-back")):
+        path = f"{BASE}/.deploy/verdict.{name}"
+        arena.host.write(path, f'{word}\n"an older one"\n1.00\n', owner="deploy")
+    client.end()
+
+
 INJECTORS: dict[str, Callable[[Arena, Client, Before], None]] = {
     "kill": kill,
     "interrupt": interrupt,
@@ -99,6 +122,9 @@ INJECTORS: dict[str, Callable[[Arena, Client, Before], None]] = {
     "power": power,
     "terminated": terminated,
     "none": none,
+    "disk-full": disk_full,
+    "second-deploy": second_deploy,
+    "old-verdicts": old_verdicts,
 }
 
 BEGINNINGS = [Point("file", name) for name in ("started", "holder")]
@@ -140,6 +166,13 @@ def fixed() -> Iterator[Fault]:
                 yield Fault(how, "deploy", Point("phase", name), release)
     for release in ("migration", "crash", "exit0", "health"):
         yield Fault("none", "deploy", Point("file", "started"), release)
+    for command in ("deploy", "rollback"):
+        held = [*BEFORE_OUTAGE[command][1:], *OUTAGE[command][:-1]]
+        yield from (Fault("second-deploy", command, when) for when in held)
+        everywhere = [*BEFORE_OUTAGE[command], *OUTAGE[command]]
+        yield from (Fault("disk-full", command, when) for when in everywhere)
+        yield Fault("old-verdicts", command, Point("file", "holder"))
+    yield Fault("old-verdicts", "deploy", Point("file", "holder"), "health")
 
 
 def drawn(seed: int, count: int) -> Iterator[Fault]:

@@ -20,14 +20,16 @@ from tests.system.site import Site
 
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 INSTANTS = 30
+SMALL_DISK = 160
 REPORT = ROOT / "benchmarks/out/faults.jsonl"
 SHORT = {
     Fault("kill", "rollback", Point("phase", "stopping")),
     Fault("power", "rollback", Point("phase", "starting")),
     Fault("power", "deploy", Point("phase", "rolling-back"), "crash"),
 }
-GOOD_ENDS = {0, 10, 12, 13, 130}
-"""Exit codes a client may have that saw a fault: 11 would be a server left broken."""
+GOOD_ENDS = {0, 1, 10, 12, 13, 130}
+"""Exit codes a client may have that saw a fault. 11 would be a server left broken; 1 and 130 are
+for what came before the outage."""
 
 
 def _rows() -> list[object]:
@@ -40,28 +42,33 @@ def _rows() -> list[object]:
 @pytest.fixture(scope="module")
 def arenas(
     lab: Lab, build: Builder, session_keys: KeyPair, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Arena]]:
-    """Give the arena of this process; a new one after a test that failed on it."""
-    made: list[Arena] = []
+) -> Iterator[Callable[[int], Arena]]:
+    """Give the arena with a disk of that size (MB; 0: any); a new one after a failure on it."""
+    made: dict[int, Arena] = {}
+    worn: list[Arena] = []
 
-    def give() -> Arena:
-        if not made or made[-1].broken:
+    def give(disk: int) -> Arena:
+        if disk in made and made[disk].broken:
+            worn.append(made.pop(disk))
+        if disk not in made:
             host = Host(lab)
+            if disk:
+                host.small_disk("/var/www", disk)
             host.boot()
             directory = tmp_path_factory.mktemp("arena")
             arena = Arena(Site((host,), directory, session_keys.private), build, directory)
-            made.append(arena)
+            made[disk] = arena
             arena.prepare()
-        return made[-1]
+        return made[disk]
 
     yield give
-    for arena in made:
+    for arena in [*made.values(), *worn]:
         arena.host.close()
 
 
 @pytest.mark.parametrize("fault", _rows())
-def test_one_known_release_serves_after(fault: Fault, arenas: Callable[[], Arena]):
-    arena = arenas()
+def test_one_known_release_serves_after(fault: Fault, arenas: Callable[[int], Arena]):
+    arena = arenas(SMALL_DISK if fault.how == "disk-full" else 0)
     arena.broken = True  # until proven otherwise
     arena.forget_migrations()
     words = arena.words(fault.command, fault.release)
@@ -79,8 +86,10 @@ def test_one_known_release_serves_after(fault: Fault, arenas: Callable[[], Arena
     if code >= 0:  # it was not killed: what it says must be so
         assert code in GOOD_ENDS, client.said()
         assert (code == 0) == (settled.outcome == "kept"), client.said()
+        assert code not in (1, 130) or not settled.outcome, client.said()
     if fault.release:
         assert settled.outcome in ("rolled-back", ""), client.said()
+    arena.host.free_disk("/var/www")
     arena.deploy_good()
     arena.broken = False
     _record(fault, settled, code, seconds)
