@@ -27,9 +27,6 @@ SHORT = {
     Fault("power", "rollback", Point("phase", "starting")),
     Fault("power", "deploy", Point("phase", "rolling-back"), "crash"),
 }
-GOOD_ENDS = {0, 1, 10, 12, 13, 130}
-"""Exit codes a client may have that saw a fault. 11 would be a server left broken; 1 and 130 are
-for what came before the outage."""
 
 
 def _rows() -> list[object]:
@@ -84,9 +81,11 @@ def test_one_known_release_serves_after(fault: Fault, arenas: Callable[[int], Ar
     code = client.end()
     assert "Traceback" not in client.said()
     if code >= 0:  # it was not killed: what it says must be so
-        assert code in GOOD_ENDS, client.said()
-        assert (code == 0) == (settled.outcome == "kept"), client.said()
-        assert code not in (1, 130) or not settled.outcome, client.said()
+        # Ctrl-C may come when all is decided; then the client need not wait for the tidying up.
+        assert code in ((0, 130) if settled.outcome == "kept" else (1, 10, 12, 13, 130)), (
+            client.said()
+        )
+        assert code != 1 or not settled.outcome, client.said()
     if fault.release:
         assert settled.outcome in ("rolled-back", ""), client.said()
     arena.host.free_disk("/var/www")
