@@ -1,12 +1,15 @@
 # Each target sets up what it needs, also as the first command in a fresh clone.
 # bootstrap/ holds the set-up; JOBS is the number of tests at a time.
 JOBS ?= 2
+# A struck host mostly waits for its deadline, so more of them than cores.
+FAULTS_JOBS ?= 4
+FAULTS_SEED := $(or $(FAULTS_SEED),$(shell date +%s))
 # The scripts for servers are checked by the tests once more, as they are assembled.
 SHELL_FILES = bootstrap/*.sh .ci/run examples/qusto/rel/overlays/*.sh \
   pipeline/release/scripts/*.sh pipeline/sandbox/standins/*.sh pipeline/sandbox/*/plausible.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench-check lock clean
+.PHONY: help setup demo test faults lint bench-check lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -23,6 +26,16 @@ test: ## all tests; as root on Debian also on real systemd hosts
 	@bootstrap/venv.sh dev
 	@bootstrap/npm.sh
 	@.venv/bin/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+faults: ## the kill matrix on real hosts, into benchmarks/out (FAULTS_SEED=N repeats a run)
+	@bootstrap/packages.sh
+	@bootstrap/venv.sh dev
+	@rm -f benchmarks/out/faults.json*
+	@echo "FAULTS_SEED=$(FAULTS_SEED)"
+	@FAULTS_SEED=$(FAULTS_SEED) QUSTO_REQUIRE_SYSTEM=1 .venv/bin/pytest -n $(FAULTS_JOBS) \
+	  --dist worksteal -m "faults or not faults" tests/system/test_matrix.py $(ARGS); ended=$$?; \
+	  [ ! -f benchmarks/out/faults.jsonl ] || \
+	  .venv/bin/python -m tests.system.faults_table benchmarks/out/faults.jsonl; exit $$ended
 
 lint: ## ruff, mypy, shellcheck
 	@bootstrap/venv.sh dev

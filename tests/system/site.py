@@ -5,10 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.system.hosts import Host
 from tests.system.lab import ROOT
@@ -63,19 +63,12 @@ class Site:
         (self.directory / "staging.env").write_text(ENVIRONMENT_FILE)
 
     def start(self, *words: str, **variables: str) -> subprocess.Popen[str]:
-        """Start `fab -H staging WORDS` and return it."""
-        environ = {**os.environ, "QUSTO_HOSTS": str(self.directory / "hosts.toml")}
-        environ.pop("SSH_AUTH_SOCK", None)
-        return subprocess.Popen(
-            # A shell's background job ignores Ctrl-C, and its children inherit that.
-            ["env", "--default-signal=INT", str(FAB), "-H", "staging", *words],
-            cwd=ROOT,
-            env={**environ, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        """Start `fab -H staging WORDS` and return it; its output goes to two pipes."""
+        return self._start(words, subprocess.PIPE, subprocess.PIPE, variables)
+
+    def start_into(self, output: IO[str], *words: str) -> subprocess.Popen[str]:
+        """Start `fab -H staging WORDS` and return it; all that it prints goes to `output`."""
+        return self._start(words, output, subprocess.STDOUT, {})
 
     def fab(self, *words: str, **variables: str) -> Ended:
         """Run `fab -H staging WORDS` to its end."""
@@ -103,6 +96,22 @@ class Site:
         """Return the history as `fab history` gives it."""
         entries: list[dict[str, Any]] = json.loads(self.done("history", "--format=json").out)
         return entries
+
+    def _start(
+        self, words: Sequence[str], out: IO[str] | int, err: int, variables: Mapping[str, str]
+    ) -> subprocess.Popen[str]:
+        environ = {**os.environ, "QUSTO_HOSTS": str(self.directory / "hosts.toml")}
+        environ.pop("SSH_AUTH_SOCK", None)
+        return subprocess.Popen(
+            # A shell's background job ignores Ctrl-C, and its children inherit that.
+            ["env", "--default-signal=INT", str(FAB), "-H", "staging", *words],
+            cwd=ROOT,
+            env={**environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            text=True,
+        )
 
 
 def version(host: Host) -> str:

@@ -44,7 +44,9 @@ done
   sed -n 's/^\(id\|kind\|to\|from\)\t/journal\t&/p' "$BASE/.deploy/journal"
   sed -n 's/^phase\t\([a-z-]*\)\t.*/phase\t\1/p' "$BASE/.deploy/journal" | tail -n 1
 }
-if systemctl is-active --quiet "$UNIT.service"; then say activating yes; fi
+case "$(systemctl is-active "$UNIT.service")" in
+  active | activating | deactivating) say activating yes ;;
+esac
 systemctl show -p LoadState,ActiveState,SubState,MainPID,NRestarts,ActiveEnterTimestamp \
   "$SERVICE.service" | sed 's/^/unit\t/'
 if [ -d "$BASE" ]; then

@@ -23,12 +23,14 @@ while :; do
       look
       ;;
   esac
-  if systemctl is-active --quiet "$UNIT.service"; then
-    absent=0
-  else
-    # The unit may end between our reading of its journal and this question: look again.
-    absent=$((absent + 1))
-    [ "$absent" -lt 5 ] || exit 1
-  fi
+  # A unit that is being stopped (`deactivating`) still rolls back: it has not vanished.
+  case "$(systemctl is-active "$UNIT.service")" in
+    active | activating | deactivating) absent=0 ;;
+    *)
+      # The unit may end between our reading of its journal and this question: look again.
+      absent=$((absent + 1))
+      [ "$absent" -lt 5 ] || exit 1
+      ;;
+  esac
   sleep 0.1
 done
