@@ -17,6 +17,10 @@ from pipeline.remote.compat import rsync
 from pipeline.remote.connection import known_hosts_lines
 from pipeline.remote.inventory import Environment, Host
 
+_LONGEST_DIRECTORY = 40
+"""Characters: the address of a socket holds 104 on macOS, 108 on Linux (unix(7)), %C is 40 of them,
+and ssh appends 17 while it opens it."""
+
 _SENT = re.compile(r"^Total bytes sent: ([\d,.]+)", re.MULTILINE)
 
 
@@ -56,7 +60,10 @@ def opened(options: str, environment: Environment, hosts: tuple[Host, ...]) -> I
     if not (shutil.which("rsync") and shutil.which("ssh")):
         yield options
         return
-    with tempfile.TemporaryDirectory(prefix="qusto-ssh-") as directory:
+    with tempfile.TemporaryDirectory(prefix="qusto-") as directory:
+        if len(directory) > _LONGEST_DIRECTORY:
+            yield options
+            return
         shared = f"{options} -o ControlPath={directory}/%C"
         masters = [
             subprocess.Popen(
