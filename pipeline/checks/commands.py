@@ -120,7 +120,8 @@ def _run(
         again=again,
     )
     if place.json:
-        sys.stdout.write(f"{report.as_json(finished)}\n")
+        sys.stdout.writelines(report.as_json(finished))
+        sys.stdout.write("\n")
     else:
         from pipeline.checks import present
 
