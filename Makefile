@@ -55,4 +55,4 @@ lock: setup ## compile requirements/ anew (UPGRADE=--upgrade for newer versions)
 
 clean: ## remove what the targets made here; caches outside the checkout stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
-	rm -rf examples/qusto/_build examples/qusto/*/node_modules
+	rm -rf examples/qusto/_build examples/qusto/*/node_modules tests/schemas/node_modules

@@ -238,6 +238,42 @@ def doctor(_c: Context, app: str = "", format: str = "text") -> None:
     _end(listing.doctor(app=app, format=format))
 
 
+@task(name="up", help={"app": _APP, "format": _FORMAT})
+@speaking
+def services_up(_c: Context, app: str = "", format: str = "text") -> None:
+    """Start the services that the application's tests name, where they do not answer yet."""
+    from pipeline import app as apps
+    from pipeline import settings
+    from pipeline.services import commands
+
+    found = apps.find(app or None, settings.environment(), Path.cwd())
+    _end(commands.up(found, os.environ, format=format))
+
+
+@task(name="down", help={"app": _APP, "format": _FORMAT})
+@speaking
+def services_down(_c: Context, app: str = "", format: str = "text") -> None:
+    """Remove the containers that services.up has started, with their data."""
+    from pipeline import app as apps
+    from pipeline import settings
+    from pipeline.services import commands
+
+    found = apps.find(app or None, settings.environment(), Path.cwd())
+    _end(commands.down(found, os.environ, format=format))
+
+
+@task(name="status", help={"app": _APP, "format": _FORMAT})
+@speaking
+def services_status(_c: Context, app: str = "", format: str = "text") -> None:
+    """Show which services the application's tests name, and whether they answer; 1 if not."""
+    from pipeline import app as apps
+    from pipeline import settings
+    from pipeline.services import commands
+
+    found = apps.find(app or None, settings.environment(), Path.cwd())
+    _end(commands.status(found, os.environ, format=format))
+
+
 @task(name="install", help={"app": _APP})
 @speaking
 def hooks_install(_c: Context, app: str = "") -> None:
@@ -304,6 +340,8 @@ _hooks = Collection("hooks", hooks_install, hooks_uninstall)
 
 _test = Collection("test", run_tests, gather_tests, times_of_tests)
 
-ns = Collection(_check, _hooks, _test, build, doctor, demo)
+_services = Collection("services", services_up, services_down, services_status)
+
+ns = Collection(_check, _hooks, _services, _test, build, doctor, demo)
 # Invoke would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

@@ -25,6 +25,15 @@ OUT = ROOT / "benchmarks/out/checks.json"
 INV = (sys.executable, "-m", "invoke", "--search-root", str(ROOT))
 CORES = len(os.sched_getaffinity(0))
 
+_PRINTING = {
+    "20 checks that sleep": "sleep 3",
+    "20 checks that print 3 MB in one line": "head -c 3000000 /dev/zero; sleep 3",
+    "20 checks that print 3 MB in lines": "yes 'lib/a.ex:12: x' | head -c 3000000; sleep 3",
+    # A character beyond the basic plane makes Python hold a text in four bytes each.
+    "20 checks that print 3 MB and emoji": "yes '🎉 lib/a.ex:12: x' | head -c 3000000; sleep 3",
+    "20 checks that print 30 MB": "yes 'lib/a.ex:12: x' | head -c 30000000; sleep 3",
+}
+
 _MEMORY = """
 import sys, time
 from pathlib import Path
@@ -278,10 +287,7 @@ def main() -> None:
         found |= warm(app, env, rounds)
         found |= reused(app, env, rounds)
         found |= committing(app, env, rounds)
-        mb = {
-            "20 checks that sleep": memory(app, env, "sleep 3"),
-            "20 checks that print 3 MB": memory(app, env, "head -c 3000000 /dev/zero; sleep 3"),
-        }
+        mb = {name: memory(app, env, script) for name, script in _PRINTING.items()}
     print(f"{CORES} cores, load {load:.1f} before the start, medians of {rounds}\n")
     for name, numbers in found.items():
         wall, cpu = numbers["seconds"], numbers["cpu"]

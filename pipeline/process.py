@@ -12,25 +12,20 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from pipeline import descendants
+from pipeline.capture import Capture
 from pipeline.gitlocal import LOCAL_VARIABLES
+from pipeline.output import Compact
 
 ENDING = ((signal.SIGQUIT, 1.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
 """The signals for a child that must end, and the seconds each is given. A BEAM needs one for TERM
 (measured: 1.0 s)."""
-
-HEAD = 256 * 1024
-TAIL = 768 * 1024
-"""Bytes of output kept from the beginning and from the end; what lies between is counted."""
-
-_DRAIN = 1.0
-"""Seconds to read on after the child is gone, should someone else hold its output open."""
 
 _POLL = 0.03
 
@@ -86,7 +81,7 @@ class Command:
     timeout: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """How it ended and what it said; stdout and stderr are one text, in the order of writing.
 
@@ -94,9 +89,13 @@ class Result:
     """
 
     ended: Ended
-    output: str
-    seconds: float
-    began: float
+    output: Compact = Compact()  # noqa: RUF009 - a descriptor
+    seconds: float = 0.0
+    began: float = 0.0
+
+    def __repr__(self) -> str:
+        """Return all but the output; see Outcome."""
+        return f"Result({self.ended!r}, seconds={self.seconds!r}, began={self.began!r})"
 
 
 class Stop:
@@ -157,9 +156,9 @@ async def run(command: Command, stop: Stop) -> Result:
         ended = await program.end(command.timeout, stop)
         await capture.finish()
     finally:
-        capture.close()
+        output = capture.close()
         program.close()
-    return Result(ended, capture.text(), time.monotonic() - began, began)
+    return Result(ended, output, time.monotonic() - began, began)
 
 
 async def start(command: Command, inherit: tuple[int, ...] = ()) -> "Program | NotStarted":
@@ -252,70 +251,6 @@ async def _end(group: int, find: Callable[[], list[int]], stop: Stop) -> None:
                 return
             if stop.hurried.is_set() and number is not signal.SIGKILL:
                 break
-
-
-class Capture:
-    """What comes out of a pipe, bounded in memory: the head, the tail and the size between."""
-
-    def __init__(self, descriptor: int, mark: bytes = b"", times: int = 1) -> None:
-        """Begin to read; with `mark`, `reached` is set when that has come `times` times."""
-        self.reached = asyncio.Event()
-        self._mark = mark
-        self._marks_left = times
-        self._seam = b""
-        self._descriptor = descriptor
-        self._head = bytearray()
-        self._tail = bytearray()
-        self._left_out = 0
-        self._ended = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(descriptor, self._read)
-
-    async def finish(self) -> None:
-        """Wait for the end of the output, for at most `_DRAIN` seconds."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), _DRAIN)
-
-    def close(self) -> None:
-        """Stop reading; the descriptor stays open."""
-        self._loop.remove_reader(self._descriptor)
-
-    def text(self) -> str:
-        """Return what was kept, with a line that says how much was not."""
-        if not self._left_out:
-            return (self._head + self._tail).decode("utf-8", "replace")
-        gap = f"\n[… {self._left_out:,} bytes of output left out …]\n"
-        head, tail = (part.decode("utf-8", "replace") for part in (self._head, self._tail))
-        return f"{head}{gap}{tail}"
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._descriptor, 65536)
-        except BlockingIOError:
-            return
-        if not data:
-            self._loop.remove_reader(self._descriptor)
-            self._ended.set()
-            return
-        if self._mark:
-            self._look_for_mark(data)
-        room = HEAD - len(self._head)
-        if room > 0:
-            self._head += data[:room]
-            data = data[room:]
-        self._tail += data
-        # Twice the bound before it is cut, so that long outputs are not copied on every read.
-        if len(self._tail) > 2 * TAIL:
-            self._left_out += len(self._tail) - TAIL
-            del self._tail[:-TAIL]
-
-    def _look_for_mark(self, data: bytes) -> None:
-        seen = self._seam + data
-        self._marks_left -= seen.count(self._mark)
-        # One byte less than the mark: what was counted is not counted again.
-        self._seam = seen[max(0, len(seen) - len(self._mark) + 1) :]
-        if self._marks_left <= 0:
-            self.reached.set()
 
 
 def _no_core_files() -> None:

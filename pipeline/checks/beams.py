@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from pipeline import process
+from pipeline.capture import Capture
 from pipeline.process import (
-    Capture,
     Command,
     Ended,
     EndedEarly,
@@ -106,8 +106,7 @@ class Beam:
             if ended is not None:
                 await capture.finish()
         finally:
-            capture.close()
-        text = capture.text()
+            text = capture.close()
         said = text.count(self._mark.decode())
         for sign in "+.":
             text = text.replace(f"{self._mark.decode()}{sign}", "")

@@ -106,7 +106,8 @@ def run_rows(
         again=again,
     )
     if place.json:
-        sys.stdout.write(f"{report.as_json(finished)}\n")
+        sys.stdout.writelines(report.as_json(finished))
+        sys.stdout.write("\n")
     else:
         from pipeline.checks import present
 

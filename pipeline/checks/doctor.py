@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.checks import services, workflow_tools
+from pipeline.checks import workflow_tools
 from pipeline.process import environment
+from pipeline.services import named, probes
 
 GIB = 1024**3
 FEW_GIB = 5
@@ -43,7 +44,7 @@ def examine(app: Path, environ: Mapping[str, str]) -> list[Finding]:
     parts = (
         lambda: _tools(app, environ),
         lambda: _git(app, environ),
-        lambda: _services(app),
+        lambda: _services(app, environ),
         lambda: [_disk(app), *_python()],
     )
     with ThreadPoolExecutor() as pool:
@@ -119,14 +120,13 @@ def _git(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:
         yield Finding("git", State.NOTE, "a shallow clone: credo diff has no base to compare with")
 
 
-def _services(app: Path) -> Iterable[Finding]:
-    for service in services.named(app):
-        where = f"{service.host}:{service.port} ({service.named_in})"
-        trouble = services.answers(service)
+def _services(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:
+    services = named.named(app, environ)
+    for service, trouble in zip(services, probes.ask_all(services), strict=True):
         yield (
-            Finding(service.name, State.PROBLEM, f"{where}: {trouble}; start it: {service.start}")
+            Finding(service.kind, State.PROBLEM, probes.complaint(service, trouble))
             if trouble
-            else Finding(service.name, State.OK, f"answers at {where}")
+            else Finding(service.kind, State.OK, probes.answering(service))
         )
 
 

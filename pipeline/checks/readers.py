@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pipeline.checks.verdicts import PASSED, Judgement, Verdict, failed, unknown
+from pipeline.output import is_cut
 
 Facts: TypeAlias = Mapping[str, str]
 Reader: TypeAlias = Callable[[str, int, Facts], Judgement]
@@ -121,6 +122,8 @@ def deps_audit(output: str, code: int, facts: Facts) -> Judgement:
         return unknown(f"the advisories could not be fetched ({trouble[0]})")
     if code == 0 and facts.get("advisories", "0") == "0":
         return unknown("there are no advisories on this machine to compare with")
+    if code == 0 and is_cut(output):
+        return unknown("it printed too much to be read whole")
     if code == 0 and "No vulnerabilities found" not in text:
         return unknown("it does not say that it found no vulnerabilities")
     if code and "Vulnerabilities found" not in text and trouble:
@@ -149,6 +152,8 @@ def sobelow(output: str, code: int, facts: Facts) -> Judgement:
     counting = [level for level in found if _LEVELS.index(level) >= _LEVELS.index(limit)]
     if counting:
         return failed(_counted(counting))
+    if is_cut(output):
+        return unknown("it printed too much to be read whole: findings may be among what is not")
     return Judgement(Verdict.PASSED, f"{_counted(found)}, below {limit}" if found else "")
 
 

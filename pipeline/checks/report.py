@@ -1,7 +1,7 @@
 """What a finished run comes to: its verdict, the closing line, the JSON. Pure; see present.py."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,32 +58,42 @@ def closing_line(report: Report) -> str:
     return line + (f"; --fix runs {', '.join(f'`{fix}`' for fix in fixes)}" if fixes else "")
 
 
-def as_json(report: Report) -> str:
-    """Return the whole run as one JSON object, one key a line; docs/checks.md names the keys."""
-    commands = {check.name: check for check in report.checks}
-    content: dict[str, Any] = {
+def as_json(report: Report) -> Iterator[str]:
+    """Yield the whole run as one JSON object, one key a line; docs/checks.md names the keys.
+
+    In parts, a check at a time: the outputs of all at once, in every form that they take on the
+    way, are hundreds of megabytes.
+    """
+    head: dict[str, Any] = {
         "verdict": "interrupted" if report.interrupted_by else report.verdict,
         "exit_code": report.code,
         "seconds": round(report.seconds, 3),
         "app": str(report.app),
-        "checks": [
-            {
-                "name": outcome.check,
-                "verdict": outcome.verdict,
-                "reason": outcome.reason,
-                "seconds": round(outcome.seconds, 3),
-                "exit_code": outcome.exit_code,
-                "command": commands[outcome.check].command,
-                "repeat": repeat.line(commands[outcome.check], report.app),
-                "findings": [
-                    asdict(finding)
-                    for finding in annotations.findings(
-                        commands[outcome.check], outcome, report.app
-                    )
-                ],
-                "output": outcome.output,
-            }
-            for outcome in report.outcomes
-        ],
     }
+    commands = {check.name: check for check in report.checks}
+    yield f'{_formatted(head).rstrip("}").rstrip()},\n  "checks": ['
+    separator = ""
+    for outcome in report.outcomes:
+        check = commands[outcome.check]
+        content = {
+            "name": outcome.check,
+            "verdict": outcome.verdict,
+            "reason": outcome.reason,
+            "seconds": round(outcome.seconds, 3),
+            "exit_code": outcome.exit_code,
+            "command": check.command,
+            "repeat": repeat.line(check, report.app),
+            "findings": [
+                asdict(finding) for finding in annotations.findings(check, outcome, report.app)
+            ],
+            "output": outcome.output,
+        }
+        yield f"{separator}\n    "
+        # JSON has no line breaks inside of its strings.
+        yield _formatted(content).replace("\n", "\n    ")
+        separator = ","
+    yield "\n  ]\n}"
+
+
+def _formatted(content: object) -> str:
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from pipeline.checks.check import Check
+from pipeline.checks.check import Check, nothing_to_ask
 from pipeline.checks.plan import Planned
 from pipeline.checks.running import Context
 from pipeline.checks.verdicts import Judgement, Outcome, Verdict, skipped, unknown
@@ -150,10 +150,8 @@ class _Schedule:
 
     async def _run_row(self, check: Check) -> None:
         # Asked again: what happened while it waited for its place counts.
-        judgement = self._hindrance(check) or check.preflight(
-            self._context.app, self._context.environ
-        )
         try:
+            judgement = self._hindrance(check) or await self._ask_before(check)
             if judgement:
                 outcome = _without_run(check, judgement)
             else:
@@ -164,6 +162,12 @@ class _Schedule:
         self._settle(check, outcome)
         # In the turn in which the place became free, so before it is handed out.
         self._advance()
+
+    async def _ask_before(self, check: Check) -> Judgement | None:
+        if check.preflight is nothing_to_ask:
+            return None
+        # It may take seconds, and Ctrl-C and the board want to be heard meanwhile.
+        return await asyncio.to_thread(check.preflight, self._context.app, self._context.environ)
 
     def _settle(self, check: Check, outcome: Outcome) -> None:
         self._outcomes[check.name] = outcome

@@ -7,7 +7,7 @@ test (research/qusto-detail.md section 2).
 
 from dataclasses import replace
 
-from pipeline.checks import evidence, findings, npm_findings, readers
+from pipeline.checks import evidence, findings, npm_findings, readers, services
 from pipeline.checks.check import EVERYWHERE, LOCAL_AND_CI, Check, Group
 from pipeline.checks.findings import Finder
 
@@ -63,6 +63,7 @@ def testing(mix_env: str, compiled_by: str) -> Check:
         after=("tracker",),
         shares_beam=True,
         groups=EVERYWHERE,
+        preflight=services.all_answer,
         read=readers.exunit,
         find=findings.exunit,
         timeout=1800.0,

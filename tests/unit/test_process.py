@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import descendants, process
+from pipeline import descendants, output, process
 from pipeline.process import Command, Exited, Interrupted, NotStarted, Result, Signalled, Stop
 
 needs_elixir = pytest.mark.skipif(shutil.which("elixir") is None, reason="elixir is not installed")
@@ -225,17 +225,17 @@ def alive_with(word: str) -> bool:
 
 
 def test_long_output_keeps_its_ends_and_counts_what_is_left_out():
-    size = process.HEAD + 8 * process.TAIL
+    size = output.HEAD + 8 * output.TAIL
     result = run("sh", "-c", f"echo first; head -c {size} /dev/zero | tr '\\0' x; echo; echo last")
     assert result.output.startswith("first\n")
     assert result.output.endswith("x\nlast\n")
     assert "bytes of output left out" in result.output
-    assert len(result.output) < process.HEAD + 3 * process.TAIL
+    assert len(result.output) < output.HEAD + 3 * output.TAIL
 
 
 def test_short_output_is_whole_even_where_a_character_meets_the_bound():
-    text = "x" * (process.HEAD - 1) + "é"
-    result = run(sys.executable, "-c", f"print('x' * {process.HEAD - 1} + chr(233), end='')")
+    text = "x" * (output.HEAD - 1) + "é"
+    result = run(sys.executable, "-c", f"print('x' * {output.HEAD - 1} + chr(233), end='')")
     assert result.output == text
 
 

@@ -65,7 +65,10 @@ def test_dead_service_is_a_problem_with_the_command_that_starts_it(tmp_path: Pat
     (tmp_path / "config/.env.test").write_text("DATABASE_URL=postgres://127.0.0.1:1/x\n")
     found = findings(tmp_path)["PostgreSQL"]
     assert found.state is State.PROBLEM
-    assert "127.0.0.1:1 (config/.env.test): Connection refused; start it: docker run" in found.text
+    assert (
+        "127.0.0.1:1 (config/.env.test): connection refused; start it: inv services.up"
+        in found.text
+    )
 
 
 WORKFLOW = """

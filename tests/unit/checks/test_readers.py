@@ -138,6 +138,19 @@ def test_audit_that_says_nothing_is_unknown():
     assert readers.deps_audit("", 0, {"advisories": "119"}).verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [(readers.deps_audit, "No vulnerabilities found."), (readers.sobelow, "... SCAN COMPLETE ...")],
+)
+def test_pass_that_hangs_on_words_which_were_left_out_is_unknown(read, words: str):
+    facts = {"advisories": "119", "conf": 'exit: "high"'}
+    assert read(f"a\nb\n{words}\n", 0, facts).verdict is Verdict.PASSED
+    cut = f"a\n[… 1,234 bytes of output left out …]\nb\n{words}\n"
+    judgement = read(cut, 0, facts)
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert "too much" in judgement.reason
+
+
 def test_audit_with_advisories_passes_or_fails_as_it_says():
     facts = {"advisories": "119"}
     assert readers.deps_audit("No vulnerabilities found.", 0, facts).verdict is Verdict.PASSED

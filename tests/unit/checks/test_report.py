@@ -69,7 +69,7 @@ def test_interrupted_run_has_the_exit_code_of_its_signal():
 
 
 def test_json_holds_every_check_with_command_and_output():
-    content = json.loads(report.as_json(finished(GOOD, BAD)))
+    content = json.loads("".join(report.as_json(finished(GOOD, BAD))))
     assert content["verdict"] == "failed"
     assert content["exit_code"] == 1
     assert content["checks"][1] == {

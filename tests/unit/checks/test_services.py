@@ -1,97 +1,89 @@
-"""Services are found in the configuration and asked in their own protocol."""
+"""The row `test` is not run into services that do not answer."""
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from pipeline.checks import services
-
-
-@contextmanager
-def server(answer: Callable[[bytes], bytes]) -> Iterator[int]:
-    """Serve one connection: read once, answer once."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                connection.sendall(answer(connection.recv(1024)))
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listening.getsockname()[1]
-        thread.join(5)
+from pipeline.checks import readers, running, scheduler, services, table
+from pipeline.checks.plan import Planned
+from pipeline.checks.verdicts import Judgement, Outcome, Verdict
+from tests.unit.checks import stages
+from tests.unit.services import servers
 
 
-def app(root: Path, env_test: str) -> Path:
+def app(root: Path, *urls: str) -> Path:
     (root / "config").mkdir()
-    (root / "config/.env.test").write_text(env_test)
+    (root / "config/.env.test").write_text(
+        "".join(f"URL_{n}={url}\n" for n, url in enumerate(urls))
+    )
     return root
 
 
-def test_services_are_those_that_the_test_configuration_names(tmp_path: Path):
-    place = app(
-        tmp_path,
-        "DATABASE_URL=postgres://postgres:postgres@127.0.0.1:5432/plausible_test\n"
-        "CLICKHOUSE_DATABASE_URL=http://127.0.0.1:8123/plausible_test\n"
-        "BASE_URL=http://localhost:8000\nS3_ENDPOINT=http://localhost:10000\n",
+def outcome(place: Path, settled: Judgement | None = None) -> Outcome:
+    """Run the row as `inv check` would, with a program that leaves a trace in place of mix."""
+    row = replace(
+        table.testing("test", compiled_by="compile"),
+        argv=("touch", str(place / "ran")),
+        read=readers.by_exit_code,
     )
-    found = [(s.name, s.host, s.port, s.named_in) for s in services.named(place)]
-    assert found == [
-        ("PostgreSQL", "127.0.0.1", 5432, "config/.env.test"),
-        ("ClickHouse", "127.0.0.1", 8123, "config/.env.test"),
-    ]
+
+    async def scenario() -> list[Outcome]:
+        context = stages.context(place, {"PATH": "/usr/bin:/bin"})
+        rows = [Planned(row, settled)]
+        return await scheduler.run_all(context, rows, lambda _: running.run_command)
+
+    return asyncio.run(scenario())[0]
 
 
-def test_application_without_configuration_needs_no_service(tmp_path: Path):
-    assert services.named(tmp_path) == []
+def test_dead_service_makes_the_tests_unknown_and_none_runs(tmp_path: Path):
+    port = servers.closed_port()
+    found = outcome(app(tmp_path, f"postgres://u:s3cret@127.0.0.1:{port}/x"))
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.reason == (
+        f"not tested: PostgreSQL at 127.0.0.1:{port} (config/.env.test): connection refused; "
+        "start it: inv services.up"
+    )
+    assert not (tmp_path / "ran").exists()
 
 
-def test_secret_of_a_url_is_not_repeated(tmp_path: Path):
-    (service,) = services.named(app(tmp_path, "DATABASE_URL=postgres://u:hunter2@db/x\n"))
-    assert "hunter2" not in repr(service)
+def test_every_dead_service_is_named(tmp_path: Path):
+    with servers.redis() as alive:
+        place = app(
+            tmp_path,
+            "redis://nowhere.invalid",
+            "postgres://nowhere.invalid/x",
+            alive_url(alive.port),
+        )
+        judgement = services.all_answer(place, {})
+    assert judgement
+    assert "Redis at nowhere.invalid:6379" in judgement.reason
+    assert "PostgreSQL at nowhere.invalid:5432" in judgement.reason
+    assert "127.0.0.1" not in judgement.reason
 
 
-def test_url_that_is_none_is_passed_over(tmp_path: Path):
-    assert services.named(app(tmp_path, "DATABASE_URL=postgres://u@host:port/x\n")) == []
+def alive_url(port: int) -> str:
+    return f"redis://127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize(
-    ("scheme", "asked", "said"),
-    [
-        ("postgres", b"\x00\x00\x00\x08\x04\xd2\x16\x2f", b"N"),
-        ("redis", b"PING\r\n", b"+PONG\r\n"),
-    ],
-)
-def test_service_that_speaks_its_protocol_answers(
-    tmp_path: Path, scheme: str, asked: bytes, said: bytes
-):
-    with server(lambda heard: said if heard == asked else b"?") as port:
-        (service,) = services.named(app(tmp_path, f"URL={scheme}://127.0.0.1:{port}/x\n"))
-        assert services.answers(service) == ""
+def test_tests_run_where_the_services_answer(tmp_path: Path):
+    with servers.redis() as alive:
+        assert outcome(app(tmp_path, alive_url(alive.port))).verdict is Verdict.PASSED
+    assert (tmp_path / "ran").exists()
 
 
-def test_something_else_on_the_port_is_told(tmp_path: Path):
-    with server(lambda _: b"SSH-2.0-x\r\n") as port:
-        (service,) = services.named(app(tmp_path, f"URL=redis://127.0.0.1:{port}\n"))
-        assert services.answers(service) == "something else than Redis answers there"
+def test_application_that_names_no_service_is_tested_without_a_question(tmp_path: Path):
+    assert outcome(tmp_path).verdict is Verdict.PASSED
 
 
-def test_closed_port_is_told_with_the_reason(tmp_path: Path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    (service,) = services.named(app(tmp_path, f"URL=postgres://127.0.0.1:{port}/x\n"))
-    assert services.answers(service) == "Connection refused"
+def test_nothing_is_asked_for_a_reused_row(tmp_path: Path):
+    asked: list[bytes] = []
 
+    def answer(said: bytes) -> bytes:
+        asked.append(said)
+        return b""
 
-def test_clickhouse_is_asked_for_its_ping():
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(b"HTTP/1.0 200 OK\r\n\r\nOk.\n")
-        theirs.shutdown(socket.SHUT_WR)
-        assert services._clickhouse(ours)
-        assert theirs.recv(64).startswith(b"GET /ping ")
+    with servers.impostor(answer) as port:
+        place = app(tmp_path, f"redis://127.0.0.1:{port}")
+        found = outcome(place, Judgement(Verdict.REUSED, "passed before"))
+    assert found.verdict is Verdict.REUSED
+    assert asked == []
