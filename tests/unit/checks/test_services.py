@@ -24,6 +24,7 @@ def outcome(place: Path, settled: Judgement | None = None) -> Outcome:
     row = replace(
         table.testing("test", compiled_by="compile"),
         argv=("touch", str(place / "ran")),
+        shares_beam=False,
         read=readers.by_exit_code,
     )
 
