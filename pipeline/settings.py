@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timeouts: dict[str, Annotated[float, msgspec.Meta(gt=0)]] = {}
     reuse_for: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
     hook: tuple[str, ...] | None = None
+    test_args: tuple[str, ...] = ()
     coverage: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
     partition_databases: Literal["", "config-dir"] = ""
     quiet_tests: bool | Literal["ci"] = False

@@ -15,7 +15,7 @@ import msgspec
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
-from pipeline.checks import databases, durations, partitions, plan, report, suite_records
+from pipeline.checks import databases, durations, partitions, plan, red, report, suite_records
 from pipeline.checks.listeners import listening
 from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Options, Planned
@@ -91,9 +91,10 @@ def run_rows(
         drawing.start()
     with listening(sys.stdout, os.environ, json=place.json, app=place.app) as listener:
         ran = run(place.app, rows, listener, pace, runners)
-    # They only decide about the order; a git directory that cannot be written to needs none.
+    # They decide about the order and --failed; a git directory that cannot be written to has none.
     with suppress(OSError):
         durations.remember(place.app, ran.outcomes)
+        red.remember(place.app, ran.outcomes)
     hindrance = finish(ran.outcomes)
     if hindrance:
         sys.stderr.write(f"note: {hindrance}\n")

@@ -29,6 +29,8 @@ class Options:
     """Run what could be reused, too."""
     hook: bool = False
     """Only the rows whose inputs are staged; see hook.py."""
+    failed: bool = False
+    """Only the rows that were not green when they last ran; see red.py."""
     fix: bool = False
     """First repair what a program can repair; see fixing.py."""
     junit: str = ""
@@ -108,6 +110,8 @@ def _adapt(check: Check, options: Options, settings: Settings, environ: Mapping[
         check = replace(check, timeout=settings.timeouts[check.name])
     if check.name in settings.reuse_for:
         check = replace(check, reuse_for=settings.reuse_for[check.name])
+    if check.name == "test":
+        check = replace(check, argv=(*check.argv, *settings.test_args))
     if check.name == "test" and settings.quiet_tests:
         rules = f"quiet_tests = {settings.quiet_tests}, CI = {environ.get('CI', '')}"
         check = replace(check, rules=rules)

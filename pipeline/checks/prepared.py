@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
-from pipeline.checks import gitbase, glance, hook, instant, plan, reuse, table, worktree
+from pipeline.checks import gitbase, glance, hook, instant, plan, red, reuse, table, worktree
 from pipeline.checks.plan import Options, Planned
 from pipeline.checks.reuse import Memory
 from pipeline.checks.verdicts import Outcome, Verdict
@@ -120,6 +120,8 @@ def prepare(options: Options, *, app: str) -> Prepared:
     settings = all_settings.load()
     tree: Tree | None = None
     notes: list[str] = []
+    if options.failed:
+        options = _red(found, options)
     if options.hook:
         options, tree, notes = _staged(found, options, settings)
         if not options.only:
@@ -140,6 +142,20 @@ def prepare(options: Options, *, app: str) -> Prepared:
     if not options.anew:
         rows = reuse.settle(rows, memory)
     return Prepared(found, settings, options, rows, memory, tuple(notes))
+
+
+def _red(app: Path, options: Options) -> Options:
+    """Return the options that name what was not green; UsageProblem if nothing is known to be."""
+    if options.only or options.hook:
+        raise UsageProblem("--failed names the checks by itself: it goes with no --only or --hook")
+    rows = {row.name for row in table.CHECKS}
+    names = tuple(name for name in red.names(app) or () if name in rows)
+    if not names:
+        raise UsageProblem(
+            "--failed: no failed check is on record here, so there is nothing to run again",
+            remedy="inv check",
+        )
+    return replace(options, only=names)
 
 
 def _staged(app: Path, options: Options, settings: Settings) -> tuple[Options, Tree, list[str]]:

@@ -153,6 +153,7 @@ def _rows(place: Place, env: str, envs: Sequence[str], *, compiles: bool = True)
     alone = len(envs) == 1
     compiling = table.compilation(env, "compile" if alone else f"compile:{env}")
     testing = _row(env, envs, compiling.name)
+    testing = replace(testing, argv=(*testing.argv, *place.settings.test_args))
     named = ((compiling, "compile"), (testing, "test")) if compiles else ((testing, "test"),)
     rows = []
     for row, kind in named:

@@ -103,3 +103,9 @@ def test_jobs_come_from_the_option_then_the_setting_then_the_cores():
     assert plan.jobs(Options(jobs=3), Settings(jobs=5)) == 3
     assert plan.jobs(Options(), Settings(jobs=5)) == 5
     assert plan.jobs(Options(), Settings()) >= 1
+
+
+def test_words_for_mix_test_are_part_of_its_command(tmp_path: Path):
+    settings = Settings(test_args=("--include", "slow"))
+    rows = {row.check.name: row.check for row in plan.plan(tmp_path, Options(), settings, {})}
+    assert rows["test"].argv == ("mix", "test", "--include", "slow")
