@@ -9,7 +9,7 @@ SHELL_FILES = bootstrap/*.sh .ci/run examples/qusto/rel/overlays/*.sh \
   pipeline/release/scripts/*.sh pipeline/sandbox/standins/*.sh pipeline/sandbox/*/plausible.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint bench-check lock clean
+.PHONY: help setup demo test faults lint bench bench-check bench-deploy lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -44,11 +44,18 @@ lint: ## ruff, mypy, shellcheck
 	.venv/bin/mypy
 	bootstrap/shellcheck.sh $(SHELL_FILES)
 
-bench-check: ## inv check beside its peers, into benchmarks/out (ROUNDS=5; four minutes)
+bench: bench-check bench-deploy ## all of them, into benchmarks/results.json (ROUNDS=5)
+
+bench-check: ## inv check beside its peers (six minutes)
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	@bootstrap/npm.sh
-	.venv/bin/python benchmarks/checks.py --rounds $(or $(ROUNDS),5)
+	.venv/bin/python -m benchmarks.checks --rounds $(or $(ROUNDS),5)
+
+bench-deploy: ## deploys beside Capistrano, Mina, Ansible and the document's bash (twenty minutes)
+	@bootstrap/packages.sh
+	@bootstrap/venv.sh dev
+	.venv/bin/python -m benchmarks.deploy --rounds $(or $(ROUNDS),5)
 
 lock: setup ## compile requirements/ anew (UPGRADE=--upgrade for newer versions)
 	@bootstrap/lock.sh $(UPGRADE)

@@ -2,8 +2,8 @@
 
 Run by `make bench-check`. Both sides of every comparison take turns within one run, a side that
 did not really do its work ends the run, and each number is a median with its lowest and highest
-value. Prints a table and writes benchmarks/out/checks.json. Needs mix, node and the npm packages
-of examples/qusto, and about four minutes on two cores.
+value. Prints a table and writes benchmarks/results.json, checks.md and checks.svg. Needs mix, node
+and the npm packages of examples/qusto; prek is installed from PyPI. About six minutes on two cores.
 """
 
 import argparse
@@ -16,12 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks import results
 
 ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "examples/qusto"
-OUT = ROOT / "benchmarks/out/checks.json"
 INV = (sys.executable, "-m", "invoke", "--search-root", str(ROOT))
 CORES = len(os.sched_getaffinity(0))
 
@@ -160,7 +161,9 @@ def warm(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, 
     longest = max(ran, key=lambda check: float(check["seconds"]))
     commands = app.parent / "commands"
     commands.write_text("".join(f"{check['command']}\n" for check in ran))
-    shell = ("sh", "-c", f"xargs -d '\\n' -n1 -P{CORES} sh -c <{commands}")
+    shell = _shell(app)
+    (app.parent / "prek.yaml").write_text(_PREK)
+    by_prek = (prek(), "run", "--all-files", "--config", str(app.parent / "prek.yaml"))
     # mix credo --strict, the third line of the document's hook, needs Hex and is left out of both.
     document = "MIX_ENV=test mix format --check-formatted && mix test"
     same = (*INV, "check", "--all", "--only", "format,test", "--app", str(app))
@@ -170,8 +173,80 @@ def warm(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, 
         "the longest row alone": Side(("sh", "-c", longest["command"])),
         "inv check, rows of the document's hook": Side(same, "3 passed"),
         "the document's hook without credo": Side(("sh", "-c", document), " 0 failures"),
+        "the same two by prek": Side(by_prek, "Passed"),
     }
+    for name, side in sides.items():
+        results.progress(f"{name}: {beams(side.argv, app, env)} BEAM starts")
     return measures(take_turns(sides, rounds, app, env))
+
+
+_PREK = """\
+repos:
+  - repo: local
+    hooks:
+      - {id: format, name: format, entry: env MIX_ENV=test mix format --check-formatted,
+         language: system, pass_filenames: false, always_run: true}
+      - {id: test, name: test, entry: mix test, language: system, pass_filenames: false,
+         always_run: true}
+"""
+
+_WRAPPER = """\
+#!/bin/sh
+echo >>"$BEAM_STARTS"
+exec %s "$@"
+"""
+
+
+def prek() -> str:
+    """Return the path of prek, installed from PyPI if need be."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = cache / "qusto-pipeline/prek"
+    if not (home / "bin/prek").exists():
+        subprocess.run([sys.executable, "-m", "venv", home], check=True)
+        subprocess.run([home / "bin/pip", "install", "-q", "prek"], check=True)
+    return str(home / "bin/prek")
+
+
+def beams(argv: Sequence[str], app: Path, env: Mapping[str, str]) -> int:
+    """Return how many BEAMs the command starts."""
+    tools = app.parent / "tools"
+    tools.mkdir(exist_ok=True)
+    (tools / "erl").write_text(_WRAPPER % shutil.which("erl"))
+    (tools / "erl").chmod(0o755)
+    count = app.parent / "beam-starts"
+    count.write_text("")
+    counting = {**env, "PATH": f"{tools}:{env['PATH']}", "BEAM_STARTS": str(count)}
+    run(argv, app, counting)
+    return len(count.read_text().splitlines())
+
+
+def changing(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, Number]]:
+    """Nothing built, and one file changed: ours beside a shell that always runs all."""
+    source = app / "lib/plausible_release.ex"
+    text = source.read_text()
+
+    def touch() -> None:
+        source.write_text(f"{text}\n# {time.time_ns()}\n")
+
+    def clean() -> None:
+        shutil.rmtree(app / "_build")
+
+    checking = (*INV, "check", "--app", str(app))
+    shell = _shell(app)
+    sides = {
+        "one file changed: inv check": Side(checking, "reused", touch),
+        "one file changed: by xargs -P": Side(shell, " 0 failures", touch),
+        "cold: inv check --all": Side((*checking[:-2], "--all", *checking[-2:]), "passed", clean),
+        "cold: compile, then xargs -P": Side(
+            ("sh", "-c", f"MIX_ENV=test mix compile && {shell[2]}"), " 0 failures", clean
+        ),
+    }
+    return measures(take_turns(sides, max(rounds // 2, 1), app, env))
+
+
+def _shell(app: Path) -> tuple[str, ...]:
+    commands = app.parent / "commands"
+    return ("sh", "-c", f"xargs -d '\\n' -n1 -P{CORES} sh -c <{commands}")
 
 
 def starting(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, Number]]:
@@ -285,32 +360,45 @@ def main() -> None:
         app, env = place(Path(name))
         found = starting(app, env, rounds)
         found |= warm(app, env, rounds)
+        found |= changing(app, env, rounds)
         found |= reused(app, env, rounds)
         found |= committing(app, env, rounds)
         mb = {name: memory(app, env, script) for name, script in _PRINTING.items()}
-    print(f"{CORES} cores, load {load:.1f} before the start, medians of {rounds}\n")
-    for name, numbers in found.items():
-        wall, cpu = numbers["seconds"], numbers["cpu"]
-        print(f"{name:<40} {wall.median:7.3f} s ({wall.low:.3f} … {wall.high:.3f})"
-              f"   CPU {cpu.median:7.3f} s")  # fmt: skip
-    print()
     given = promises(found, mb)
+    results.show(f"load {load:.1f} before the start, medians of {rounds}", table(found))
     for one in given:
         state = "kept  " if one.kept else "MISSED"
         print(f"{state} {one.name:<45} {one.value:8.3f} of {one.limit:8.3f} {one.unit}")
-    OUT.parent.mkdir(exist_ok=True)
-    content = {
-        "cores": CORES,
-        "load": load,
-        "rounds": rounds,
-        "measured": {
-            name: {key: asdict(value) for key, value in numbers.items()}
-            for name, numbers in found.items()
-        },
-        "promises": [asdict(one) | {"kept": one.kept} for one in given],
-    }
-    OUT.write_text(f"{json.dumps(content, indent=2)}\n")
+    results.record("checks", ratios(given), table(found))
+    sides = ("inv check --all", "the same rows by xargs -P", "the longest row alone")
+    hooks = [name for name in found if "hook" in name or "prek" in name]
+    walls = {name: found[name]["seconds"].median for name in (*sides, *hooks)}
+    results.chart("checks", "Seconds, build warm, nothing reused", {"s": walls})
     sys.exit(0 if all(one.kept for one in given) else 1)
+
+
+def table(found: Mapping[str, Mapping[str, Number]]) -> list[list[str]]:
+    """Return the rows for people."""
+    rows = [["", "seconds", "CPU seconds"]]
+    for name, numbers in found.items():
+        wall, cpu = numbers["seconds"], numbers["cpu"]
+        spread = f"{wall.median:.3f} ({wall.low:.3f}…{wall.high:.3f})"
+        rows.append([name, spread, f"{cpu.median:.2f}"])
+    return rows
+
+
+def ratios(given: Sequence[Promise]) -> dict[str, float]:
+    """Return each promise as the measured value over what the other side needs."""
+    values = {one.name: one.value / one.limit for one in given}
+    return {
+        "warm_vs_bound": 1.25 * values["inv check --all: 1.25 x the bound"],
+        "warm_vs_shell": values["inv check --all: the plain shell"],
+        "hook_vs_document": values["its rows: the hook"],
+        "list_vs_import": 1.5 * values["inv --list: 1.5 x import invoke"],
+        "reused_vs_mix_format": values["all reused: mix format"],
+        "commit_ratio": 2 * values["git commit: 2 x the hook that starts Python"],
+        "runner_mb": max(one.value for one in given if one.unit == "MB"),
+    }
 
 
 if __name__ == "__main__":
