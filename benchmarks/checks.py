@@ -164,18 +164,28 @@ def warm(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, 
     shell = _shell(app)
     (app.parent / "prek.yaml").write_text(_PREK)
     by_prek = (prek(), "run", "--all-files", "--config", str(app.parent / "prek.yaml"))
-    # mix credo --strict, the third line of the document's hook, needs Hex and is left out of both.
+    # Each hook finds one more change staged. The document's third line, mix credo --strict, needs
+    # Hex and is left out of all.
     document = "MIX_ENV=test mix format --check-formatted && mix test"
-    same = (*INV, "check", "--all", "--only", "format,test", "--app", str(app))
+    run((*INV, "hooks.install", "--app", str(app)), app, env)
+    ours = (str(app / ".git/hooks/pre-commit"),)
+    source = app / "lib/plausible_release.ex"
+    text = source.read_text()
+
+    def stage() -> None:
+        source.write_text(f"{text}\n# {time.time_ns()}\n")
+        run(("git", "add", "-A"), app, env)
+
     sides = {
         "inv check --all": Side(checking, f"{len(ran)} passed"),
         "the same rows by xargs -P": Side(shell, " 0 failures"),
         "the longest row alone": Side(("sh", "-c", longest["command"])),
-        "inv check, rows of the document's hook": Side(same, "3 passed"),
-        "the document's hook without credo": Side(("sh", "-c", document), " 0 failures"),
-        "the same two by prek": Side(by_prek, "Passed"),
+        "our hook, one file staged": Side(ours, "3 passed", stage),
+        "the document's hook without credo": Side(("sh", "-c", document), " 0 failures", stage),
+        "the same two by prek": Side(by_prek, "Passed", stage),
     }
     for name, side in sides.items():
+        side.before()
         results.progress(f"{name}: {beams(side.argv, app, env)} BEAM starts")
     return measures(take_turns(sides, rounds, app, env))
 
@@ -324,12 +334,12 @@ def promises(found: Mapping[str, Mapping[str, Number]], mb: Mapping[str, float])
     shell = "the same rows by xargs -P"
     # The CPU time of the shell's run: what the rows themselves need, without any of ours.
     bound = max(wall("the longest row alone"), found[shell]["cpu"].median / CORES)
-    hook = "inv check, rows of the document's hook"
+    hook = "our hook, one file staged"
     after, bare = "git commit after a green check", "git commit, hook only starts Python"
     kept = [
         Promise("inv check --all: 1.25 x the bound", wall("inv check --all"), 1.25 * bound),
         Promise("inv check --all: the plain shell", wall("inv check --all"), wall(shell)),
-        Promise("its rows: the hook", wall(hook), wall("the document's hook without credo")),
+        Promise("our hook: the document's", wall(hook), wall("the document's hook without credo")),
         Promise(
             "inv --list: 1.5 x import invoke",
             wall("inv --list"),
@@ -393,7 +403,7 @@ def ratios(given: Sequence[Promise]) -> dict[str, float]:
     return {
         "warm_vs_bound": 1.25 * values["inv check --all: 1.25 x the bound"],
         "warm_vs_shell": values["inv check --all: the plain shell"],
-        "hook_vs_document": values["its rows: the hook"],
+        "hook_vs_document": values["our hook: the document's"],
         "list_vs_import": 1.5 * values["inv --list: 1.5 x import invoke"],
         "reused_vs_mix_format": values["all reused: mix format"],
         "commit_ratio": 2 * values["git commit: 2 x the hook that starts Python"],

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from dotenv import dotenv_values
 
 from pipeline import tomlfile
 
@@ -36,7 +35,12 @@ def environment(project: Path = PROJECT) -> Mapping[str, str]:
 
     os.environ itself is left alone, so that no secret of .env leaks into children.
     """
-    lower = {k: v for k, v in dotenv_values(project / ".env").items() if v is not None}
+    file = project / ".env"
+    if not file.exists():
+        return dict(os.environ)
+    from dotenv import dotenv_values  # every inv starts here
+
+    lower = {k: v for k, v in dotenv_values(file).items() if v is not None}
     return {**lower, **os.environ}
 
 

@@ -36,8 +36,18 @@ class Beams:
     def __init__(self, rows: int = 0) -> None:
         self._rows = rows
         self._idle: list[Beam] = []
+        self._expected: list[str] = []
 
-    async def run(self, command: Command, stop: Stop) -> Result:
+    def expect(self, row: str) -> None:
+        """Keep a BEAM for `row` from those that are expected later, however long it takes."""
+        self._expected.append(row)
+
+    def expect_no_more(self, row: str) -> None:
+        """Give up what `expect` kept for it, if it has not been used."""
+        if row in self._expected:
+            self._expected.remove(row)
+
+    async def run(self, row: str, command: Command, stop: Stop) -> Result:
         """Run `mix TASK …` as process.run does, in a BEAM that is idle if there is one.
 
         An exit code of 0 counts only with the word of the task, else the end is EndedEarly.
@@ -46,7 +56,10 @@ class Beams:
         began = time.monotonic()
         if stop.asked.is_set():
             return Result(Interrupted(), "", 0.0, began)
-        beam = await self._taker(command) or await _start(command)
+        earlier = self._expected.index(row) if row in self._expected else len(self._expected)
+        self.expect_no_more(row)
+        warm = await self._taker(command) if earlier < len(self._idle) else None
+        beam = warm or await _start(command)
         if isinstance(beam, NotStarted):
             return Result(beam, "", 0.0, began)
         try:

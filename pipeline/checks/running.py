@@ -58,9 +58,11 @@ class Context:
         """
         environ = process.environment(self.environ, {**check.extra_environment, **(extra or {})})
         command = Command(argv or check.argv, cwd or self.app, environ, check.timeout)
-        run = self.beams.run if check.shares_beam and (warm or not argv) else process.run
         async with self._slot(check):
-            return await run(command, self.stop)
+            if check.shares_beam and (warm or not argv):
+                return await self.beams.run(check.name, command, self.stop)
+            self.beams.expect_no_more(check.name)
+            return await process.run(command, self.stop)
 
     @asynccontextmanager
     async def _slot(self, check: Check) -> AsyncIterator[None]:

@@ -138,6 +138,9 @@ class _Schedule:
         return None
 
     def _start(self, check: Check) -> None:
+        if check.shares_beam:
+            # By urgency: who is asked something first must not lose it to those behind.
+            self._context.beams.expect(check.name)
         task = asyncio.create_task(self._run_row(check))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -158,6 +161,7 @@ class _Schedule:
                 outcome = await self._runner_of(check)(self._context, check)
         finally:
             self._context.slots.give_back(check.name)
+            self._context.beams.expect_no_more(check.name)
         self._written.difference_update(check.writes)
         self._settle(check, outcome)
         # In the turn in which the place became free, so before it is handed out.

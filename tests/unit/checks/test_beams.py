@@ -55,7 +55,7 @@ def in_turn(*commands: Command) -> list[Result]:
     async def scenario() -> list[Result]:
         shared = Beams(len(commands))
         try:
-            return [await shared.run(one, Stop()) for one in commands]
+            return [await shared.run("row", one, Stop()) for one in commands]
         finally:
             await shared.close()
 
@@ -126,19 +126,36 @@ def test_beam_that_died_while_it_waited_is_not_asked(app: Path):
     async def scenario() -> list[Result]:
         shared = Beams(2)
         try:
-            first = await shared.run(command(app, "pid"), Stop())
+            first = await shared.run("row", command(app, "pid"), Stop())
             pid = int(pids([first])[0])
             os.kill(pid, signal.SIGKILL)
             until = time.monotonic() + 30
             while Path(f"/proc/{pid}").exists():
                 assert time.monotonic() < until
                 await asyncio.sleep(0.02)
-            return [first, await shared.run(command(app, "pid"), Stop())]
+            return [first, await shared.run("row", command(app, "pid"), Stop())]
         finally:
             await shared.close()
 
     ran = asyncio.run(scenario())
     assert [result.ended for result in ran] == [Exited(0)] * 2
+
+
+def test_warm_beam_is_kept_for_the_row_that_is_expected_first(app: Path):
+    async def scenario() -> list[Result]:
+        shared = Beams(4)
+        try:
+            first = await shared.run("compile", command(app, "pid"), Stop())
+            shared.expect("test")
+            shared.expect("format")
+            behind = await shared.run("format", command(app, "pid"), Stop())
+            return [first, behind, await shared.run("test", command(app, "pid"), Stop())]
+        finally:
+            await shared.close()
+
+    warm, fresh, again = pids(asyncio.run(scenario()))
+    assert again == warm
+    assert fresh != warm
 
 
 def test_another_environment_gets_another_beam(app: Path):
