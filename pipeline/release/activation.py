@@ -86,15 +86,19 @@ def verdict_seconds(environment: Environment, hosts: int) -> int:
     return round(own + others)
 
 
-def launch(layout: Layout, environment: Environment, activation: Activation, hosts: int) -> str:
+def launch(
+    layout: Layout, environment: Environment, activation: Activation, hosts: int, token: str
+) -> str:
     """Return the script that puts the activation in place, starts it and watches it.
 
-    It prints what `watch` prints; it exits 75 when another activation is running.
+    It prints what `watch` prints; it exits 75 when another activation is running, 76 when the
+    lock is not held with this `token` any more.
     """
     return shell.render(
         "launch",
         ACTIVATION=script(layout, environment, activation, hosts),
         DEPLOY_USER=environment.user,
+        TOKEN=token,
         **_watched(layout, environment, activation.id),
     ) + "".join(map(shell.body, ("look", "watch")))
 

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,14 @@ A = TypeVar("A")
 _LOCK_POLL = 1.0
 """Seconds between two attempts to take a lock."""
 
+SILENCE = 30
+"""Seconds without a sign of life after which a host frees the lock of a client."""
+
 TAKEN = 75
 """Exit status of the server's scripts when the lock, or the activation's unit, is taken."""
+
+LOST = 76
+"""Exit status of launch.sh when the lock is not ours any more."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class Fleet:
     environment: Environment
     layout: Layout
     members: tuple[Member, ...]
+    token: str = ""
+    """What tells the locks of this command from those of any other."""
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def connected(target: Target, user: str = "") -> Iterator[Fleet]:
             return Member(host, connection)
 
         members = each(open_one, target.hosts)
-        yield Fleet(environment, layouts.of(environment), tuple(members))
+        yield Fleet(environment, layouts.of(environment), tuple(members), secrets.token_hex(8))
 
 
 def each(work: Callable[[A], T], items: Sequence[A]) -> list[T]:
@@ -113,10 +122,11 @@ def locked(fleet: Fleet, command: str, *, wait: float = 0) -> Iterator[list[Surv
 
     The first host is locked before the others, so of two commands one wins everywhere.
     The kernel of the host holds the lock for our open channel: it is free when we end, however
-    we end. A lock that is taken is asked for again for `wait` seconds. Raises Locked with the
-    holder's name, or UsageProblem for a host without setup.
+    we end, SILENCE seconds after our machine or the line has vanished. A lock that is taken is
+    asked for again for `wait` seconds. Raises Locked with the holder's name, or UsageProblem for a
+    host without setup.
     """
-    script = surveys.script(fleet.layout, holder=_holder(command))
+    script = surveys.script(fleet.layout, holder=_holder(command, fleet.token), silence=SILENCE)
     for attempt in Retrying(
         stop=stop_after_delay(wait),
         wait=wait_fixed(_LOCK_POLL),
@@ -151,7 +161,7 @@ def operator() -> str:
 
 def _take(fleet: Fleet, script: str, stack: ExitStack) -> list[Survey]:
     def one(member: Member) -> Survey:
-        held = execute.Held(member.connection, script)
+        held = execute.Held(member.connection, script, SILENCE / 6)
         stack.callback(held.release)
         if not held.held:
             raise _refusal(fleet, member, held)
@@ -165,9 +175,9 @@ def _take(fleet: Fleet, script: str, stack: ExitStack) -> list[Survey]:
     return found
 
 
-def _holder(command: str) -> str:
+def _holder(command: str, token: str) -> str:
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return json.dumps({"by": operator(), "since": since, "command": command})
+    return json.dumps({"by": operator(), "since": since, "command": command, "token": token})
 
 
 def _refusal(fleet: Fleet, member: Member, held: execute.Held) -> Problem:

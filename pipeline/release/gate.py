@@ -10,7 +10,7 @@ from typing import Literal
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pipeline.errors import Problem, RollbackFailed, RolledBack, Unreachable
+from pipeline.errors import Locked, Problem, RollbackFailed, RolledBack, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import diagnosis, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
@@ -96,7 +96,7 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
             fleet,
             member,
             planned,
-            activations.launch(layout, environment, planned, len(fleet.members)),
+            activations.launch(layout, environment, planned, len(fleet.members), fleet.token),
         )
         for member, planned in zip(fleet.members, plans, strict=True)
     ]
@@ -111,6 +111,9 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
             reason = _await_health(watches)
     except KeyboardInterrupt:
         reason = "interrupted by the operator"
+    refusal = watches[0].progress.error
+    if isinstance(refusal, Locked) and not watches[0].progress.phases:
+        raise refusal  # nothing has begun anywhere
     if not reason and len(started) < len(watches):
         reason = f"{watches[0].member}: {_phase_reason(watches[0])}"
         _mark_failed(watches[1:])

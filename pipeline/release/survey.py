@@ -62,11 +62,12 @@ class Survey:
         return frozenset({*self.releases, *self.backups, *(e.to for e in self.history)})
 
 
-def script(layout: Layout, holder: str = "", history: int = 200) -> str:
+def script(layout: Layout, holder: str = "", history: int = 200, silence: float = 0) -> str:
     """Return the script whose output `parse` reads; `history` is a number of lines.
 
     With a `holder` (who takes the lock, and for what) it takes the lock first, prints `held` when
-    all is said, and holds the lock until its input ends; it exits 75 when the lock is taken.
+    all is said, and holds the lock until its input ends or says nothing for `silence` seconds; it
+    exits 75 when the lock is taken.
     """
     names = ("lock", "survey", "hold") if holder else ("survey",)
     return shell.render(
@@ -77,6 +78,7 @@ def script(layout: Layout, holder: str = "", history: int = 200) -> str:
         UNIT=layout.activation_unit,
         LINES_OF_HISTORY=history,
         HOLDER=holder,
+        SILENCE=silence,
     )
 
 

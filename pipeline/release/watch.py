@@ -9,7 +9,7 @@ from pipeline.errors import Locked, Problem, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import health
 from pipeline.release.activation import TERMINAL, Activation
-from pipeline.release.fleet import TAKEN, Fleet, Member
+from pipeline.release.fleet import LOST, TAKEN, Fleet, Member
 from pipeline.release.health import Look
 from pipeline.remote import connection as connections
 from pipeline.remote import execute
@@ -117,6 +117,11 @@ class Watch:
                     connections.open_connection(member.connection, environment, member.host)
                     script = again
                 output = execute.sh(member.connection, script, on_line=self._read, timeout=90)
+        if output.code == LOST and not self._progress.phases:
+            raise Locked(
+                f"{member}: the lock was lost while the line was silent; nothing was stopped",
+                remedy=f"`fab -H {environment.name} status`, then begin again",
+            )
         if output.code == TAKEN and not self._progress.phases:
             raise Locked(
                 f"{member}: the activation could not be started: {output.err.strip()}",

@@ -7,6 +7,7 @@ UTF-8 at every thousandth byte, is linear in the size of the output, and has a s
 
 import shlex
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -75,12 +76,14 @@ def _channel(connection: Connection) -> Channel:
 class Held:
     """A script that goes on running on the host until it is let go: it holds a lock.
 
-    It must print the line `held` when it has what it came for. Its standard input stays open;
-    when we close it, or die, or the line drops, it reads the end of file and ends.
+    It must print the line `held` when it has what it came for. Its standard input stays open, and
+    a byte is sent every `beat` seconds; when we close it, or die, it reads the end of file and
+    ends, and so it does when no byte comes any more.
     """
 
-    def __init__(self, connection: Connection, script: str) -> None:
+    def __init__(self, connection: Connection, script: str, beat: float = 5.0) -> None:
         self._channel = _channel(connection)
+        self._released = threading.Event()
         self._channel.exec_command(f"/bin/sh -c {shlex.quote(script)}")
         self.lines: list[str] = []
         self.held = False
@@ -92,10 +95,19 @@ class Held:
             self.lines.append(line)
         if self.held:
             self.code, self.error = 0, ""
+            threading.Thread(target=self._beat, args=(beat,), daemon=True).start()
         else:
             self.error = self._channel.makefile_stderr("rb", -1).read().decode("utf-8", "replace")
             self.code = self._channel.recv_exit_status()
 
     def release(self) -> None:
         """End the script; the host's kernel frees what it held."""
+        self._released.set()
         self._channel.close()
+
+    def _beat(self, seconds: float) -> None:
+        while not self._released.wait(seconds):
+            try:
+                self._channel.sendall(b".")
+            except (OSError, SSHException):
+                return  # the line is gone, as the next command over it will say

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -168,3 +168,10 @@ def seen(host: Host, phase: str, after: str, patience: float = 30) -> None:
     while journal_id(host) == after or host.run(question, check=False).returncode:
         assert time.monotonic() < limit, f"never came to {phase}\n{host.journal()}"
         time.sleep(0.02)
+
+
+def wait_until(condition: Callable[[], bool], patience: float = 60) -> None:
+    limit = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < limit, "the condition did not come true in time"
+        time.sleep(0.05)

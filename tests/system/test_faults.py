@@ -1,5 +1,6 @@
 """What is broken for real: the client killed, the power cut, two deploys at once, false hosts."""
 
+import os
 import signal
 import time
 
@@ -7,7 +8,16 @@ import pytest
 
 from tests.system.artifacts import Builder
 from tests.system.keys import make_keys
-from tests.system.site import Site, assert_serves, current, journal_id, seen, settled
+from tests.system.site import (
+    BASE,
+    Site,
+    assert_serves,
+    current,
+    journal_id,
+    seen,
+    settled,
+    wait_until,
+)
 
 
 @pytest.mark.parametrize("phase", ["stopping", "migrating", "waiting"])
@@ -200,3 +210,25 @@ def test_sudo_allows_the_deploy_user_nothing_else(serving: Site):
     assert host.run(f"{deploy} {allowed}").returncode == 0
     for line in others:
         assert host.run(f"{deploy} {line}", check=False).returncode != 0, line
+
+
+def test_a_client_that_was_away_for_long_has_lost_the_lock_and_stops_nothing(
+    serving: Site, build: Builder
+):
+    host = serving.hosts[0]
+    before = current(host)
+    client = serving.start("deploy", f"--artifact={build('1.1.0')}")
+    arrived = f"ls {BASE}/.deploy/incoming {BASE}/releases | grep -v {before} | grep -q _"
+    wait_until(lambda: host.run(arrived, check=False).returncode == 0)
+    # As a laptop that is closed: nothing is sent any more, and no end of file either.
+    os.kill(client.pid, signal.SIGSTOP)
+    try:
+        free = ("flock", "-n", f"{BASE}/.deploy/lock", "true")
+        wait_until(lambda: host.run(free, check=False).returncode == 0, patience=90)
+    finally:
+        os.kill(client.pid, signal.SIGCONT)
+    out, err = client.communicate(timeout=120)
+    assert client.returncode == 12, out + err
+    assert "the lock was lost while the line was silent; nothing was stopped" in err
+    assert_serves(host, before, "1.0.0")
+    serving.deploy(build("1.2.0"))

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.system.hosts import Host, HostFailed
 from tests.system.keys import KeyPair, make_keys
 from tests.system.lab import ROOT, open_lab
 from tests.system.proxy import slow_line
+from tests.system.site import wait_until
 
 
 @pytest.fixture
@@ -303,10 +303,3 @@ def test_missing_packages_are_named(monkeypatch, tmp_path):
         assert "debootstrap iproute2" in str(availability.unavailable_reason())
     finally:
         availability.unavailable_reason.cache_clear()
-
-
-def wait_until(condition: Callable[[], bool], patience: float = 60) -> None:
-    limit = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < limit, "the condition did not come true in time"
-        time.sleep(0.05)

@@ -1,6 +1,10 @@
 # shellcheck shell=sh disable=SC2154
 # Put the activation script in place and start it under PID 1; the fixed unit name is a mutex.
 cd "$BASE/.deploy" || exit 1
+# A client that was away for long has lost the lock, and somebody else may have it by now.
+if flock -n lock true || ! grep -qF "$TOKEN" holder; then
+  exit 76
+fi
 printf '%s' "$ACTIVATION" >activate.new && chmod 755 activate.new && mv -T activate.new activate ||
   exit 1
 sudo -n /usr/bin/systemd-run --collect --quiet --uid="$DEPLOY_USER" --service-type=exec \

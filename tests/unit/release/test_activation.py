@@ -37,7 +37,7 @@ ACTIVATION = Activation(
 )
 SCRIPTS = {
     "activate": activation.script(LAYOUT, ENVIRONMENT, ACTIVATION, hosts=1),
-    "launch": activation.launch(LAYOUT, ENVIRONMENT, ACTIVATION, hosts=1),
+    "launch": activation.launch(LAYOUT, ENVIRONMENT, ACTIVATION, hosts=1, token="t0ken"),
     "watch": activation.watch(LAYOUT, ENVIRONMENT, ACTIVATION.id),
     "verdict": activation.verdict(
         LAYOUT, ACTIVATION.id, keep=False, reason='it\'s "ill"\n', downtime=0
