@@ -5,7 +5,7 @@ from invoke.collection import Collection
 
 from .deploy import attach, deploy
 from .rollback import rollback
-from .server import doctor, health, history, logs, releases, restart, setup, status, unlock
+from .server import cleanup, doctor, health, history, logs, releases, restart, setup, status, unlock
 from .targets import FleetExecutor
 
 # Fabric's documented hook for host look-ups: several -H names become one call on one fleet.
@@ -22,6 +22,7 @@ ns = Collection(
     releases,
     history,
     unlock,
+    cleanup,
     doctor,
     setup,
 )

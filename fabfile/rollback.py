@@ -29,5 +29,5 @@ def rollback(
     name = naming.checked(to, "--to") if to else ""
     guards.confirm(target.environment, "rollback", yes=yes)
     result = flow.rollback(target, name, lock_wait=lock_wait, say=say)
-    say.say(flow.SCHEMA_NOTE)
+    say.say(flow.schema_note(result))
     present.as_json(result) if format == "json" else present.summary(result)

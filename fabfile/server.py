@@ -1,9 +1,10 @@
-"""fab setup, doctor, status, health, logs, restart, releases, history, unlock."""
+"""fab setup, doctor, status, health, logs, restart, releases, history, unlock, cleanup."""
 
 from pathlib import Path
 
 from pipeline.errors import UsageProblem
 from pipeline.release import artifact as artifacts
+from pipeline.release import cleanup as cleaning
 from pipeline.release import deploy as deploying
 from pipeline.release import guards, inspect, operate, preflight, present
 from pipeline.release import setup as provisioning
@@ -69,10 +70,12 @@ def status(target: Target, format: str = "text") -> None:
     present.as_json(rows) if format == "json" else present.status(rows)
 
 
-@on_target(format="text or json")
-def history(target: Target, format: str = "text") -> None:
-    """Show the deploys and rollbacks of the environment, newest last."""
-    rows = inspect.history(target)
+@on_target(limit="how many, at most", format="text or json")
+def history(target: Target, limit: int = 30, format: str = "text") -> None:
+    """Show the last deploys and rollbacks of the environment, newest last."""
+    if limit < 1:
+        raise UsageProblem(f"--limit={limit} must be at least 1")
+    rows = inspect.history(target, limit)
     present.as_json(rows) if format == "json" else present.history(rows)
 
 
@@ -100,6 +103,20 @@ def logs(target: Target, lines: int = 100) -> None:
     if lines < 1:
         raise UsageProblem(f"--lines={lines} must be at least 1")
     present.logs(operate.logs(target, lines))
+
+
+@on_target(
+    plan="only say what would be removed",
+    lock_wait="seconds to wait for a lock that is taken",
+    format="text or json",
+)
+def cleanup(target: Target, plan: bool = False, lock_wait: int = 0, format: str = "text") -> None:
+    """Remove releases and backups beyond `keep` of hosts.toml, as every deploy does at its end.
+
+    What serves, and what served before it, is never removed. --plan changes nothing.
+    """
+    rows = cleaning.plan(target) if plan else cleaning.clean(target, lock_wait=lock_wait)
+    present.as_json(rows) if format == "json" else present.cleaned(rows, plan=plan)
 
 
 @on_target(lock_wait="seconds to wait for a lock that is taken", yes="do not ask for confirmation")

@@ -38,9 +38,12 @@ class Activation:
     version: str
     commit: str
     started: str
+    digest: str = ""
+    pending: tuple[str, ...] = ()
+    """The migrations that it will run, by name."""
 
     def intent(self) -> str:
-        """Return the history record without its end, which the server adds with the outcome."""
+        """Return the history records' beginning; the server adds "begun", and later the outcome."""
         record = {
             "id": self.id,
             "kind": self.kind,
@@ -50,6 +53,8 @@ class Activation:
             "commit": self.commit,
             "by": self.by,
             "migrations": self.migrate,
+            "digest": self.digest,
+            "pending": self.pending if self.migrate != "none" else (),
             "started": self.started,
         }
         return json.dumps(record, ensure_ascii=True)[:-1]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pipeline.errors import Problem, RolledBack
 from pipeline.release import artifact as artifacts
+from pipeline.release import cleanup, gate, naming, preflight, shell
 from pipeline.release import fleet as fleets
-from pipeline.release import gate, naming, preflight, retention, shell
 from pipeline.release import survey as surveys
 from pipeline.release.activation import Migrate
 from pipeline.release.artifact import Artifact
@@ -68,11 +68,14 @@ def deploy(
             wanted = [] if skip_migrations else pending
             migrate: Migrate = fleet.environment.migrate if wanted else "none"
             version, commit = artifact.manifest.version, artifact.manifest.commit
-            plans = gate.plan(found, "deploy", name, version, commit, migrate)
+            digest = artifact.manifest.digest
+            plans = gate.plan(
+                found, "deploy", name, version, commit, migrate, digest=digest, pending=wanted
+            )
             served = gate.activate(fleet, plans)
             step.note = gate.note(served)
         with say.step("clean up") as step:
-            step.note = clean_up(fleet, found, name)
+            step.note = cleanup.after_deploy(fleet, found, name)
     summary = gate.summarize(fleet, plans, served, say)
     return replace(summary, bytes_sent=sent, migrations=wanted)
 
@@ -193,37 +196,6 @@ def pending_migrations(said: list[str]) -> list[str]:
         return []
     names = [match["migration"] for line in said if (match := _PENDING_LINE.match(line))]
     return names or ["(unknown)"]
-
-
-def clean_up(fleet: Fleet, found: list[Survey], name: str) -> str:
-    """Remove releases and backups beyond `keep`; return what was done, for people.
-
-    The deploy is over by now: a failure here is said, and does not undo it.
-    """
-    keep = fleet.environment.keep
-
-    def one(member: Member, survey: Survey) -> int:
-        protected = {name, survey.current}
-        releases = retention.doomed(
-            [*survey.releases, name], keep=keep, protected=protected, failed=survey.failed
-        )
-        backups = retention.doomed(
-            [*survey.backups, *filter(None, [survey.current])], keep=keep, protected=protected
-        )
-        script = shell.render(
-            "clean",
-            BASE=str(fleet.layout.base),
-            BACKUPS=str(fleet.layout.backups),
-            RELEASES=" ".join(releases),
-            OLD_BACKUPS=" ".join(backups),
-        )
-        return execute.sh(member.connection, script, timeout=300).out.count("removed\t")
-
-    try:
-        removed = sum(fleets.each_surveyed(fleet, found, one))
-    except Problem as problem:
-        return f"not done: {problem.message}"
-    return f"{removed} removed, {keep} kept" if removed else f"nothing to remove (keep {keep})"
 
 
 @contextmanager

@@ -106,9 +106,9 @@ def each_surveyed(
     return each(lambda pair: work(*pair), pairs)
 
 
-def survey(fleet: Fleet) -> list[Survey]:
-    """Return what is on every host; changes nothing."""
-    script = surveys.script(fleet.layout)
+def survey(fleet: Fleet, history: int = 400) -> list[Survey]:
+    """Return what is on every host, with so many records of its history; changes nothing."""
+    script = surveys.script(fleet.layout, history=history)
 
     def one(member: Member) -> Survey:
         return surveys.parse(execute.sh(member.connection, script).out.splitlines())

@@ -53,6 +53,8 @@ class Summary:
     steps: list[tuple[str, float]]
     bytes_sent: int = 0
     migrations: list[str] = field(default_factory=list)
+    stay_applied: list[str] = field(default_factory=list)
+    """Of a rollback: migrations of newer deploys, which it does not undo."""
 
 
 class _NotYet(Exception):
@@ -60,7 +62,15 @@ class _NotYet(Exception):
 
 
 def plan(
-    found: Sequence[Survey], kind: Kind, to: str, version: str, commit: str, migrate: Migrate
+    found: Sequence[Survey],
+    kind: Kind,
+    to: str,
+    version: str,
+    commit: str,
+    migrate: Migrate,
+    *,
+    digest: str = "",
+    pending: Sequence[str] = (),
 ) -> list[Activation]:
     """Return one activation per surveyed host, of one deploy or rollback.
 
@@ -79,6 +89,8 @@ def plan(
             version=version,
             commit=commit,
             started=started,
+            digest=digest,
+            pending=tuple(pending),
         )
         for index, survey in enumerate(found)
     ]

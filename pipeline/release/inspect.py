@@ -50,10 +50,11 @@ def releases(target: Target) -> list[Listed]:
     return [_listed(name, survey, before) for name in names]
 
 
-def history(target: Target) -> list[Entry]:
-    """Return what happened on the first host, oldest first."""
+def history(target: Target, limit: int) -> list[Entry]:
+    """Return what happened last on the first host, at most `limit` of it, oldest first."""
     with fleets.connected(target) as fleet:
-        return list(fleets.survey(fleet)[0].history)
+        # Two records each: that it began, and how it ended.
+        return surveys.ended(fleets.survey(fleet, history=2 * limit)[0].history)[-limit:]
 
 
 def _serving(host: str, survey: Survey) -> Serving:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.errors import Problem, UsageProblem
+from pipeline.release.cleanup import Cleaned
 from pipeline.release.gate import Summary
 from pipeline.release.inspect import Listed, Serving
 from pipeline.release.operate import Health
@@ -174,6 +175,15 @@ def prepared(rows: Sequence[Prepared], *, plan: bool) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def cleaned(rows: Sequence[Cleaned], *, plan: bool) -> None:
+    """Print what was, or would be, removed."""
+    console = _console()
+    verb = "would remove" if plan else "removed"
+    for row in rows:
+        names = ", ".join(row.removed) or "nothing"
+        console.print(escape(f"{row.host}: {verb} {names}"), highlight=False, soft_wrap=True)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str) -> None:

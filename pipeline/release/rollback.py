@@ -1,6 +1,8 @@
 """Back to what was serving before, or to a named release: the same activation, in reverse."""
 
 from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
 
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release import fleet as fleets
@@ -14,10 +16,16 @@ from pipeline.release.survey import Survey
 from pipeline.remote import execute
 from pipeline.remote.inventory import Target
 
-SCHEMA_NOTE = (
-    "Only the code went back. Migrations that ran since stay applied; the older code must be able "
-    "to live with them."
-)
+
+def schema_note(summary: Summary) -> str:
+    """Return what became of the schema, for people."""
+    if not summary.stay_applied:
+        return "Only the code went back; no migration has run since that release, by the history."
+    names = "".join(f"\n  {name}" for name in summary.stay_applied)
+    return (
+        "Only the code went back. These migrations stay applied, and the older code must be able "
+        f"to live with them:{names}"
+    )
 
 
 def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Summary:
@@ -45,7 +53,8 @@ def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Su
             plans = gate.plan(found, "rollback", name, version, commit, "none")
             served = gate.activate(fleet, plans)
             step.note = gate.note(served)
-    return gate.summarize(fleet, plans, served, say)
+    applied = surveys.left_applied(found[0].history, name)
+    return replace(gate.summarize(fleet, plans, served, say), stay_applied=applied)
 
 
 def choose(fleet: Fleet, found: list[Survey], to: str) -> str:
@@ -76,16 +85,15 @@ def restore(fleet: Fleet, name: str, found: list[Survey]) -> tuple[bool, str, st
         "restore", BASE=str(fleet.layout.base), BACKUPS=str(fleet.layout.backups), TO=name
     )
 
-    def one(member: Member, survey: Survey) -> bool:
+    def one(member: Member, survey: Survey) -> dict[str, Any] | None:
+        """Return the manifest of what had to be restored."""
         if name in survey.releases:
-            return False
+            return None
         ended = execute.sh(member.connection, script, timeout=300)
         if ended.code:
             raise Problem(f"{member}: {name} could not be restored", detail=ended.err)
-        return True
+        return surveys.parse(ended.out.splitlines()).versions.get(name, {})
 
-    restored = any(fleets.each_surveyed(fleet, found, one))
-    if restored:
-        found = fleets.survey(fleet)
-    manifest = found[0].versions.get(name, {})
-    return restored, str(manifest.get("version", "")), str(manifest.get("commit", ""))
+    restored = [manifest for manifest in fleets.each_surveyed(fleet, found, one) if manifest]
+    manifest = restored[0] if restored else found[0].versions.get(name, {})
+    return bool(restored), str(manifest.get("version", "")), str(manifest.get("commit", ""))

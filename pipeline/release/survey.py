@@ -24,6 +24,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
     by: str = ""
     migrations: str = ""
+    digest: str = ""
+    pending: tuple[str, ...] = ()
+    """The migrations that it was to run."""
+    phases: tuple[tuple[str, int], ...] = ()
+    """What it went through, and when, in hundredths of a second since the host's boot."""
     started: str = ""
     finished: str = ""
     outcome: str = ""
@@ -62,7 +67,7 @@ class Survey:
         return frozenset({*self.releases, *self.backups, *(e.to for e in self.history)})
 
 
-def script(layout: Layout, holder: str = "", history: int = 200, silence: float = 0) -> str:
+def script(layout: Layout, holder: str = "", history: int = 400, silence: float = 0) -> str:
     """Return the script whose output `parse` reads; `history` is a number of lines.
 
     With a `holder` (who takes the lock, and for what) it takes the lock first, prints `held` when
@@ -145,6 +150,28 @@ def serving_stack(history: Iterable[Entry]) -> list[str]:
         elif not stack or stack[-1] != entry.to:
             stack.append(entry.to)
     return stack
+
+
+def ended(history: Iterable[Entry]) -> list[Entry]:
+    """Return one entry for each activation: its outcome, or `begun` where there is none (yet)."""
+    last = {entry.id: entry for entry in history}
+    return list(last.values())
+
+
+def left_applied(history: Iterable[Entry], to: str) -> list[str]:
+    """Return the migrations of deploys newer than the release `to`: going back undoes none.
+
+    Those of a deploy that failed may be applied too, as far as it came.
+    """
+    newer = [entry for entry in ended(history) if entry.kind == "deploy" and entry.to > to]
+    sure = {name for entry in newer if entry.outcome == "kept" for name in entry.pending}
+    found = dict.fromkeys(name for entry in newer for name in entry.pending if _is_named(name))
+    return [name if name in sure else f"{name} (of a failed deploy)" for name in found]
+
+
+def _is_named(migration: str) -> bool:
+    """Tell a migration's name from what stands in its place where none could be read."""
+    return not migration.startswith("(")
 
 
 def predecessor(survey: Survey) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.system.artifacts import Builder
-from tests.system.site import BASE, Site, assert_serves, current
+from tests.system.site import BASE, Site, assert_serves, current, releases
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def twice(serving: Site, build: Builder) -> tuple[Site, str, str]:
 def test_back_to_what_was_serving_before(twice: tuple[Site, str, str]):
     site, first, second = twice
     ended = site.done("rollback")
-    assert "Migrations that ran since stay applied" in ended.out
+    assert "These migrations stay applied" in ended.out
     assert_serves(site.hosts[0], first, "1.0.0")
     entry = site.history()[-1]
     assert (entry["kind"], entry["from"], entry["to"]) == ("rollback", second, first)
@@ -80,3 +80,37 @@ def test_a_target_that_does_not_serve_is_undone(serving: Site, build: Builder):
     ended = serving.fab("rollback", f"--to={bad}")
     assert ended.code == 10, ended.text
     assert_serves(host, good, "1.0.0")
+
+
+def test_a_rollback_names_the_migrations_that_stay_applied(serving: Site, build: Builder):
+    serving.deploy(build("1.1.0", extra_migrations=1))
+    ended = serving.done("rollback", "--format=json")
+    assert json.loads(ended.out)["stay_applied"] == ["20260101000000_add_goals"]
+    assert "These migrations stay applied" in ended.err
+    assert "20260101000000_add_goals" in ended.err
+
+
+def test_history_tells_what_was_begun_and_how_it_ended(serving: Site, build: Builder):
+    serving.deploy(build("1.1.0", extra_migrations=1))
+    host = serving.hosts[0]
+    records = host.read(f"{BASE}/.deploy/history.jsonl").splitlines()
+    assert [json.loads(line)["outcome"] for line in records] == ["begun", "kept"] * 2
+    entry = serving.history()[-1]
+    assert entry["pending"] == ["20260101000000_add_goals"]
+    assert len(entry["digest"]) == 64
+    assert [name for name, _ in entry["phases"]][:2] == ["stopping", "migrating"]
+    last = json.loads(serving.done("history", "--limit=1", "--format=json").out)
+    assert [one["to"] for one in last] == [entry["to"]]
+
+
+def test_cleanup_removes_what_retention_names_and_plans_it_first(serving: Site, build: Builder):
+    host = serving.hosts[0]
+    names = [current(host), *(serving.deploy(build(f"1.{n}.0"))["release"] for n in (1, 2))]
+    serving.write(keep="1")
+    planned = json.loads(serving.done("cleanup", "--plan", "--format=json").out)
+    assert releases(host) == names
+    done = json.loads(serving.done("cleanup", "--format=json").out)
+    assert planned == done
+    assert done[0]["removed"] == [f"releases/{names[0]}", f"backups/release_{names[0]}"]
+    assert releases(host) == names[1:]
+    assert_serves(host, names[2], "1.2.0")

@@ -64,11 +64,19 @@ invocation() { systemctl show -p InvocationID --value "$SERVICE.service" 9>&-; }
 
 probe() { curl -fsS -o /dev/null -m "$HEALTH_TIMEOUT" "$HEALTH_URL" 2>/dev/null 9>&-; }
 
+# record END-OF-A-JSON-OBJECT: add a line to the history, also after one that a full disk cut short.
+record() {
+  [ -z "$(tail -c 1 history.jsonl 2>/dev/null)" ] || echo >>history.jsonl
+  printf '%s,%s\n' "$INTENT" "$1" >>history.jsonl
+}
+
 # close OUTCOME REASON(a JSON string) DOWNTIME(seconds or null)
 close() {
   rm -f reserve # room for the last lines, should the disk have run full meanwhile
-  printf '%s,"outcome":"%s","reason":%s,"downtime":%s,"finished":"%s"}\n' \
-    "$INTENT" "$1" "$2" "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >>history.jsonl
+  phases=$(sed -n 's/^phase\t\([a-z-]*\)\t\([0-9]*\)$/["\1",\2]/p' journal | tr '\n' ',')
+  finished=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  ended="\"outcome\":\"$1\",\"reason\":$2,\"downtime\":$3,\"finished\":\"$finished\""
+  record "$ended,\"phases\":[${phases%,}]}"
   sync history.jsonl 2>/dev/null || sync
   phase "$1"
   rm -f "verdict.$ID"
@@ -147,7 +155,9 @@ printf 'id\t%s\nkind\t%s\nto\t%s\nfrom\t%s\nbefore\t%s\n' \
   "$ID" "$KIND" "$TO" "$FROM" "$(invocation)" >journal.new
 mv -T journal.new journal
 trap terminated TERM
-head -c 65536 /dev/zero >reserve || roll_back '"the disk is full"'
+if ! record '"outcome":"begun"}' || ! head -c 65536 /dev/zero >reserve; then
+  roll_back '"the disk is full"'
+fi
 
 if [ "$MIGRATE" = before-stop ]; then
   phase migrating

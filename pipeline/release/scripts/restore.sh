@@ -9,5 +9,7 @@ if [ ! -d "releases/$TO" ]; then
     cp -a "$BACKUPS/release_$TO" ".deploy/incoming/$TO"
   }
   mv -T ".deploy/incoming/$TO" "releases/$TO"
-  echo "restored"
 fi
+printf 'manifest\t%s\t' "$TO"
+tr '\n\t' '  ' <"releases/$TO/MANIFEST.json"
+echo

@@ -88,8 +88,10 @@ class Stage:
 
     @property
     def history(self) -> list[dict[str, object]]:
+        """The outcomes."""
         lines = (self.base / ".deploy/history.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        records = [json.loads(line) for line in lines]
+        return [record for record in records if record["outcome"] != "begun"]
 
     @property
     def phases(self) -> list[str]:
@@ -227,6 +229,18 @@ def test_a_failed_unit_is_not_waited_for(stage: Stage):
     # The old release fails as well, so even the rollback is given up at once.
     assert stage.ended(stage.start()) in (10, 11)
     assert stage.history[0]["reason"] == "the service failed"
+
+
+def test_a_record_that_a_full_disk_cut_short_spoils_no_later_one(stage: Stage):
+    path = stage.base / ".deploy/history.jsonl"
+    path.write_text('{"id":"cut sh')
+    running = stage.start()
+    stage.until("waiting")
+    stage.verdict(keep=True)
+    assert stage.ended(running) == 0
+    cut, *whole = path.read_text().splitlines()
+    assert cut == '{"id":"cut sh'
+    assert [json.loads(line)["outcome"] for line in whole] == ["begun", "kept"]
 
 
 def test_a_first_deploy_that_fails_leaves_no_link(stage: Stage):

@@ -131,3 +131,28 @@ def test_history_keeps_what_the_server_wrote():
     found = survey.parse([f"history\t{json.dumps(record)}"])
     assert found.history[0].before == A
     assert found.history[0].downtime == 1.25
+
+
+def record(name: str, outcome: str, *pending: str, kind: str = "deploy") -> Entry:
+    fields = {"id": name, "kind": kind, "from": "", "to": name, "outcome": outcome}
+    return msgspec.convert({**fields, "pending": list(pending)}, Entry)
+
+
+def test_an_activation_is_one_entry_however_many_records_it_has():
+    begun, kept, cut = record("a", "begun"), record("a", "kept"), record("b", "begun")
+    assert survey.ended([begun, kept, cut]) == [kept, cut]
+
+
+def test_migrations_of_newer_deploys_stay_applied_and_older_ones_are_not_named():
+    history = [
+        record("20260101_000000", "kept", "1_one"),
+        record("20260102_000000", "kept", "2_two", "3_three"),
+        record("20260103_000000", "rolled-back", "4_four", "3_three", "(unknown)"),
+        record("20260101_000000", "kept", kind="rollback"),
+    ]
+    assert survey.left_applied(history, "20260101_000000") == [
+        "2_two",
+        "3_three",
+        "4_four (of a failed deploy)",
+    ]
+    assert survey.left_applied(history, "20260103_000000") == []
