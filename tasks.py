@@ -228,7 +228,7 @@ def build(_c: Context, env: str = "prod", app: str = "", dist: str = "") -> None
 
     found = apps.find(app or None, settings.environment(), Path.cwd())
     target = Path(dist).absolute() if dist else settings.PROJECT / "dist"
-    built = releases.build(found, os.environ, mix_env=env, dist=target)
+    built = releases.build(found, os.environ, mix_env=env, dist=target, out=sys.stdout)
     sys.stdout.write(f"built {built.manifest.label}: {built.path}\n")
 
 

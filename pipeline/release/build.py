@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.errors import BuildFailed, UsageProblem
 from pipeline.release import artifact
@@ -51,11 +52,13 @@ def plan(app: Path, mix_env: str) -> list[BuildStep]:
     return steps
 
 
-def build(app: Path, environ: Mapping[str, str], *, mix_env: str, dist: Path) -> Artifact:
+def build(
+    app: Path, environ: Mapping[str, str], *, mix_env: str, dist: Path, out: TextIO
+) -> Artifact:
     """Build the release of `app` under `mix_env` and pack it into `dist`.
 
-    The commands print to the terminal. Raises UsageProblem for a missing tool, BuildFailed for
-    a command that fails or a release that did not appear.
+    What the commands print goes to `out`, a stream with a descriptor. Raises UsageProblem for a
+    missing tool, BuildFailed for a command that fails or a release that did not appear.
     """
     steps = plan(app, mix_env)
     for program in dict.fromkeys(step.argv[0] for step in steps):
@@ -67,7 +70,7 @@ def build(app: Path, environ: Mapping[str, str], *, mix_env: str, dist: Path) ->
     commit = _git(app, "rev-parse", "HEAD")
     variables = {"APP_COMMIT": commit, **environ, "MIX_ENV": mix_env}
     for step in steps:
-        _run(step, variables)
+        _run(step, variables, out)
     tree = app / "_build" / mix_env / "rel" / APP
     if not (tree / "bin" / APP).is_file():
         raise BuildFailed(f"mix release ended, but {tree}/bin/{APP} is not there")
@@ -95,10 +98,15 @@ def facts(app: Path, tree: Path, mix_env: str, *, commit: str) -> Facts:
     )
 
 
-def _run(step: BuildStep, environ: Mapping[str, str]) -> None:
+def _run(step: BuildStep, environ: Mapping[str, str], out: TextIO) -> None:
     command = " ".join(step.argv)
     ended = subprocess.run(
-        step.argv, cwd=step.cwd, env=dict(environ), stdin=subprocess.DEVNULL, check=False
+        step.argv,
+        cwd=step.cwd,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        check=False,
     )
     if ended.returncode:
         raise BuildFailed(

@@ -175,6 +175,15 @@ def _take(fleet: Fleet, script: str, stack: ExitStack) -> list[Survey]:
     return found
 
 
+def taken(where: str, environment: str, details: str) -> Locked:
+    """Return the error of a lock that somebody else holds."""
+    return Locked(
+        f"{where}: {environment} is locked by {details}",
+        remedy="wait for it (--lock-wait SECONDS); the lock is freed with it, also when it is "
+        f"cut off; `fab -H {environment} unlock` tells more",
+    )
+
+
 def _holder(command: str, token: str) -> str:
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return json.dumps({"by": operator(), "since": since, "command": command, "token": token})
@@ -189,11 +198,7 @@ def _refusal(fleet: Fleet, member: Member, held: execute.Held) -> Problem:
             details = f"{who['by']} since {who['since']}, running `{who['command']}`"
         except (ValueError, KeyError, TypeError):
             details = "someone else"
-        return Locked(
-            f"{member}: {name} is locked by {details}",
-            remedy="wait for it (--lock-wait SECONDS); the lock is freed with it, also when it is "
-            f"cut off; `fab -H {name} unlock` tells more",
-        )
+        return taken(str(member), name, details)
     if any(line.startswith("unready\t") for line in held.lines):
         return UsageProblem(
             f"{member} is not set up for {name}: {fleet.layout.deploy} cannot be written",

@@ -14,6 +14,7 @@ from pipeline.release.cleanup import Cleaned
 from pipeline.release.gate import Summary
 from pipeline.release.inspect import Listed, Serving
 from pipeline.release.operate import Health
+from pipeline.release.plan import Plan
 from pipeline.release.preflight import Finding
 from pipeline.release.setup import Prepared
 from pipeline.release.steps import Steps, count, megabytes
@@ -108,7 +109,7 @@ def findings(rows: Sequence[Finding]) -> None:
     _table(
         ("host", "", "what", "what to do"),
         [(row.host, row.state, row.what, row.remedy) for row in rows],
-        "no hosts",
+        "preflight: nothing to complain about",
     )
 
 
@@ -184,6 +185,33 @@ def cleaned(rows: Sequence[Cleaned], *, plan: bool) -> None:
     for row in rows:
         names = ", ".join(row.removed) or "nothing"
         console.print(escape(f"{row.host}: {verb} {names}"), highlight=False, soft_wrap=True)
+
+
+def planned(plan: Plan) -> None:
+    """Print what a deploy would do."""
+    console = _console()
+    label = f"{plan.version} ({plan.commit[:9] or 'no commit'})"
+    head = f"a deploy to {plan.environment} would make release {plan.release} of version {label}"
+    console.print(escape(head), highlight=False, soft_wrap=True)
+    console.print(escape(f"steps: {', '.join(plan.steps)}"), highlight=False, soft_wrap=True)
+    _table(
+        ("host", "serves", "would send", "disk after", "would remove", "downtime", "lock"),
+        [
+            (
+                host.host,
+                host.before or "nothing",
+                f"{count(host.changed_files, 'file')}, at most {megabytes(host.changed_bytes)}",
+                megabytes(host.disk_after),
+                ", ".join(host.removed) or "nothing",
+                "not known" if host.downtime is None else f"about {host.downtime:.1f} s",
+                host.locked_by or "free",
+            )
+            for host in plan.hosts
+        ],
+        "no hosts",
+    )
+    console.print("pending migrations are known after the upload", highlight=False)
+    findings([finding for finding in plan.findings if finding.state != "ok"])
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str) -> None:

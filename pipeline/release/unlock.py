@@ -23,7 +23,7 @@ class Lock:
 def locks(target: Target) -> list[Lock]:
     """Return who holds the lock of each host; changes nothing."""
     with fleets.connected(target) as fleet:
-        return fleets.each(lambda member: _ask(fleet, member, release=False), fleet.members)
+        return fleets.each(lambda member: ask(fleet, member), fleet.members)
 
 
 def release(target: Target) -> list[Lock]:
@@ -32,10 +32,11 @@ def release(target: Target) -> list[Lock]:
     An activation is not touched: it runs under systemd with a lock of its own.
     """
     with fleets.connected(target) as fleet:
-        return fleets.each(lambda member: _ask(fleet, member, release=True), fleet.members)
+        return fleets.each(lambda member: ask(fleet, member, release=True), fleet.members)
 
 
-def _ask(fleet: Fleet, member: Member, *, release: bool) -> Lock:
+def ask(fleet: Fleet, member: Member, *, release: bool = False) -> Lock:
+    """Return who holds the lock of one host; with `release`, end the processes that do."""
     script = shell.render("holders", BASE=str(fleet.layout.base), RELEASE=int(release))
     lines = execute.sh(member.connection, script, timeout=30).out.splitlines()
     holder = next((line[7:] for line in lines if line.startswith("holder\t")), None)

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fabric import Connection
@@ -17,6 +18,8 @@ from pipeline.remote.compat import rsync
 from pipeline.remote.connection import known_hosts_lines
 from pipeline.remote.inventory import Environment, Host
 
+_FILES = re.compile(r"^Number of regular files transferred: ([\d,.]+)", re.MULTILINE)
+_SIZE = re.compile(r"^Total transferred file size: ([\d,.]+)", re.MULTILINE)
 _LONGEST_DIRECTORY = 40
 """Characters: the address of a socket holds 104 on macOS, 108 on Linux (unix(7)), %C is 40 of them,
 and ssh appends 17 while it opens it."""
@@ -125,8 +128,44 @@ def upload_tree(
             remedy="run the deploy again; it goes on from what is there",
             detail=said[-1500:],
         )
-    sent = _SENT.search(result.stdout)
-    return int(re.sub(r"\D", "", sent[1])) if sent else 0
+    return _digits(_SENT.search(result.stdout))
+
+
+@dataclass(frozen=True)
+class Changed:
+    """How many files differ, and their size in bytes: what is sent of them is at most that."""
+
+    files: int
+    size: int
+
+
+def compare_tree(
+    connection: Connection, options: str, tree: Path, release: PurePosixPath
+) -> Changed:
+    """Compare `tree` with a release on the host, as `upload_tree` does; writes nothing.
+
+    rsync compares nothing with --link-dest while the target is missing in a dry run, so the
+    release itself is the target. Raises Unreachable with rsync's own words.
+    """
+    result = rsync(
+        connection,
+        f"{tree}/",
+        f"{release}/",
+        rsync_opts="--dry-run --links --checksum --no-times --no-perms --stats "
+        "--no-human-readable --timeout=60",
+        ssh_opts=options,
+    )
+    if result is None or result.failed:
+        said = result.stderr.strip() if result else ""
+        raise Unreachable(
+            f"{connection.host}: the releases could not be compared", detail=said[-1500:]
+        )
+    files, size = _FILES.search(result.stdout), _SIZE.search(result.stdout)
+    return Changed(_digits(files), _digits(size))
+
+
+def _digits(found: "re.Match[str] | None") -> int:
+    return int(re.sub(r"\D", "", found[1])) if found else 0
 
 
 def upload_file(connection: Connection, source: Path, target: PurePosixPath) -> int:

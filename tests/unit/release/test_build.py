@@ -1,5 +1,6 @@
 """The commands of a build, for the parts that an application has."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_tracker_and_assets_come_before_the_release(app: Path):
 def test_a_missing_tool_is_named(app: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(app))
     with pytest.raises(UsageProblem, match="mix is not installed"):
-        build.build(app, {}, mix_env="prod", dist=app / "dist")
+        build.build(app, {}, mix_env="prod", dist=app / "dist", out=sys.stdout)
     assert not (app / "dist").exists()
 
 
@@ -61,4 +62,4 @@ def test_a_failing_command_is_named_with_its_code(app: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", f"{mix.parent}:/usr/bin:/bin")
     path = {"PATH": f"{mix.parent}:/usr/bin:/bin"}
     with pytest.raises(BuildFailed, match=r"`mix compile .*` exited 7"):
-        build.build(app, path, mix_env="prod", dist=app / "dist")
+        build.build(app, path, mix_env="prod", dist=app / "dist", out=sys.stdout)

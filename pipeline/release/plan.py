@@ -1,0 +1,140 @@
+"""`fab deploy --plan`: what a deploy would do, by real reads; nothing is written on any host."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from pipeline.release import artifact as artifacts
+from pipeline.release import cleanup, deploy, preflight, unlock
+from pipeline.release import fleet as fleets
+from pipeline.release import survey as surveys
+from pipeline.release.artifact import Artifact
+from pipeline.release.fleet import Fleet, Member
+from pipeline.release.preflight import Finding
+from pipeline.release.survey import Entry, Survey
+from pipeline.remote import transfer
+from pipeline.remote.inventory import Target
+from pipeline.remote.transfer import Changed
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """One host. `changed_bytes` is the size of the changed files: at most so much is sent.
+
+    `disk_after` is in bytes; `removed` is what the clean-up would take; `downtime` is the median of
+    the deploys that were kept here, in seconds, None without any.
+    """
+
+    host: str
+    before: str
+    locked_by: str
+    changed_files: int
+    changed_bytes: int
+    disk_after: int
+    removed: list[str]
+    downtime: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy would do; it would be refused if a finding is bad or a host is locked."""
+
+    environment: str
+    release: str
+    version: str
+    commit: str
+    steps: list[str]
+    hosts: list[HostPlan]
+    findings: list[Finding]
+
+
+def plan(target: Target, artifact: Artifact, *, skip_migrations: bool) -> Plan:
+    """Look at every host as a deploy of `artifact` would; raise a Problem where one cannot be."""
+    with (
+        tempfile.TemporaryDirectory(prefix="qusto-release-") as directory,
+        fleets.connected(target) as fleet,
+    ):
+        tree = Path(directory) / "release"
+        tree.mkdir(mode=0o755)
+        artifacts.unpack(artifact, tree)
+        found = fleets.survey(fleet)
+        name = deploy.new_name(found)
+        changes = _changes(fleet, found, artifact, tree)
+        holders = fleets.each(lambda member: unlock.ask(fleet, member).by, fleet.members)
+        hosts = [
+            host_plan(str(member), seen, fleet.environment.keep, name, changed, holder)
+            for member, seen, changed, holder in zip(
+                fleet.members, found, changes, holders, strict=True
+            )
+        ]
+        findings = deploy.examine(fleet, found, artifact.manifest)
+    return Plan(
+        environment=target.environment.name,
+        release=name,
+        version=artifact.manifest.version,
+        commit=artifact.manifest.commit,
+        steps=steps(target.environment.migrate, skip_migrations=skip_migrations),
+        hosts=hosts,
+        findings=findings,
+    )
+
+
+def steps(migrate: str, *, skip_migrations: bool) -> list[str]:
+    """Return what would be done, in order."""
+    migrating = [] if skip_migrations else ["migrate (first host, if any is pending)"]
+    before, after = (migrating, []) if migrate == "before-stop" else ([], migrating)
+    activation = [*before, "stop", *after, "link", "start", "health"]
+    return ["lock", "preflight", "upload", "verify", "back up", *activation, "clean up"]
+
+
+def host_plan(
+    host: str, seen: Survey, keep: int, name: str, changed: Changed, locked_by: str
+) -> HostPlan:
+    """Return the plan of one host from what was seen on it."""
+    return HostPlan(
+        host=host,
+        before=seen.current,
+        locked_by=locked_by,
+        changed_files=changed.files,
+        changed_bytes=changed.size,
+        disk_after=seen.disk * 1024 - changed.size,
+        removed=cleanup.doomed(seen, keep, name).paths,
+        downtime=usual_downtime(seen.history),
+    )
+
+
+def usual_downtime(history: Sequence[Entry]) -> float | None:
+    """Return the median downtime of the deploys that were kept, in seconds; None without any."""
+    kept = [
+        entry.downtime
+        for entry in surveys.ended(history)
+        if entry.kind == "deploy" and entry.outcome == "kept" and entry.downtime
+    ]
+    return median(kept) if kept else None
+
+
+def require(plan: Plan) -> None:
+    """Raise what the deploy itself would be refused with."""
+    preflight.require(plan.findings)
+    for host in plan.hosts:
+        if host.locked_by:
+            raise fleets.taken(host.host, plan.environment, host.locked_by)
+
+
+def _changes(
+    fleet: Fleet, found: Sequence[Survey], artifact: Artifact, tree: Path
+) -> list[Changed]:
+    hosts = tuple(member.host for member in fleet.members)
+    with transfer.ssh_options(fleet.environment, hosts) as options:
+
+        def one(member: Member, seen: Survey) -> Changed:
+            if not seen.current:
+                return Changed(artifact.manifest.files, artifact.manifest.bytes)
+            if not transfer.can_rsync(member.connection, "rsync" in seen.have):
+                return Changed(1, artifact.path.stat().st_size)
+            serving = fleet.layout.releases / seen.current
+            return transfer.compare_tree(member.connection, options, tree, serving)
+
+        return fleets.each_surveyed(fleet, found, one)
