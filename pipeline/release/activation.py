@@ -5,10 +5,11 @@ scripts/activate.sh.
 """
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.release import shell
+from pipeline.release import batches, shell
 from pipeline.release.layout import Layout
 from pipeline.remote.inventory import Environment
 
@@ -84,11 +85,13 @@ def script(layout: Layout, environment: Environment, activation: Activation, hos
 def verdict_seconds(environment: Environment, hosts: int) -> int:
     """Return how long, in seconds, the server waits for a verdict before it rolls back.
 
-    The first host of a fleet waits until the others have stopped, started and become healthy.
+    The first host of a fleet waits until the others have stopped, started and become healthy, group
+    after group (batches.py).
     """
     own = environment.health.deadline + environment.health.timeout + 10
+    groups = math.ceil(hosts / batches.size(environment.batch, hosts))
     others = environment.health.deadline + _STOP_SECONDS if hosts > 1 else 0
-    return round(own + others)
+    return round(own + groups * others)
 
 
 def launch(

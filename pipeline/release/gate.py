@@ -12,7 +12,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 
 from pipeline.errors import Locked, Problem, RollbackFailed, RolledBack, Unreachable
 from pipeline.release import activation as activations
-from pipeline.release import diagnosis, health, shell
+from pipeline.release import batches, diagnosis, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
 from pipeline.release.fleet import Fleet, each, operator
 from pipeline.release.health import Decision, Expected
@@ -117,10 +117,15 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
     try:
         watches[0].start()
         if _migrated(watches[0]):
-            for watch in watches[1:]:
-                watch.start()
-            started = watches
-            reason = _await_health(watches)
+            for group in batches.groups(watches, environment.batch):
+                for watch in group:
+                    if watch is not watches[0]:
+                        watch.start()
+                        started = watches[: watches.index(watch) + 1]
+                # Also those of the groups before: they wait for the verdict, which is one for all.
+                reason = _await_health(started)
+                if reason:
+                    break
     except KeyboardInterrupt:
         reason = "interrupted by the operator"
     refusal = watches[0].progress.error
@@ -128,7 +133,7 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
         raise refusal  # nothing has begun anywhere
     if not reason and len(started) < len(watches):
         reason = f"{watches[0].member}: {_phase_reason(watches[0])}"
-        _mark_failed(watches[1:])
+    _mark_failed(watches[len(started) :])
     return _conclude(fleet, started, reason)
 
 

@@ -19,6 +19,7 @@ _ADDRESS = re.compile(
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
 _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,60}")
+_SHARE = re.compile(r"([1-9][0-9]?|100)%")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
@@ -53,6 +54,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     mix_env: str = "prod"
     migrate: Literal["after-stop", "before-stop"] = "after-stop"
     keep: int = 5
+    batch: int | str = "100%"
     confirm: bool = False
     connect_timeout: int = 10
     root: str = "/"
@@ -185,6 +187,12 @@ def _validate(environment: Environment, where: str) -> None:
         raise UsageProblem(f"{where}: `key` and `key_file` are both set; keep one")
     if environment.keep < 1:
         raise UsageProblem(f"{where}: `keep` = {environment.keep}, but at least 1 must be kept")
+    batch = environment.batch
+    if batch < 1 if isinstance(batch, int) else not _SHARE.fullmatch(batch):
+        raise UsageProblem(
+            f"{where}: `batch` = {batch!r} is neither a number of hosts from 1 nor a "
+            'share like "50%"'
+        )
     for key in ("timeout", "deadline", "min_healthy"):
         value = getattr(environment.health, key)
         if value < 0 or (value == 0 and key != "min_healthy"):

@@ -233,3 +233,37 @@ def test_the_public_address_must_answer_too(serving: Site, build: Builder):
     host.write("/etc/qusto/staging.env", text, mode=0o600)
     summary = serving.deploy(build("1.1.0"))
     assert_serves(host, summary["release"], "1.1.0")
+
+
+def test_group_after_group_at_most_one_host_is_down(sites: Sites, build: Builder):
+    site = sites(3)
+    site.setup()
+    site.write(batch="1")
+    site.deploy(build("1.0.0"))
+    client = site.start("deploy", f"--artifact={build('1.1.0')}")
+    down: list[int] = []
+    while client.poll() is None:
+        down.append([version(host) for host in site.hosts].count(""))
+    out, err = client.communicate()
+    assert client.returncode == 0, out + err
+    assert [version(host) for host in site.hosts] == ["1.1.0"] * 3
+    assert 1 in down
+    # One look at three hosts takes a while: the next may go down while the last is being asked.
+    assert down.count(2) <= 2
+    assert 3 not in down
+
+
+def test_a_release_that_is_ill_in_the_last_group_is_rolled_back_everywhere(
+    sites: Sites, build: Builder
+):
+    site = sites(3)
+    site.setup()
+    site.write(batch='"34%"')
+    before = site.deploy(build("1.0.0"))["release"]
+    for host in site.hosts[:2]:
+        host.run("echo QUSTO_BREAK= >>/etc/qusto/staging.env")
+    ended = site.fab("deploy", f"--artifact={build('2.0.0', 'health')}")
+    assert ended.code == 10, ended.text
+    assert f"{site.hosts[2].ip}: not healthy within" in ended.err
+    for host in site.hosts:
+        assert_serves(host, before, "1.0.0")
