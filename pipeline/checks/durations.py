@@ -4,16 +4,13 @@ One small file per application in the git directory of its work tree, beside the
 about the order only: what cannot be read counts as never having been there.
 """
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
 import msgspec
 
-from pipeline.checks import worktree
+from pipeline.checks import whole, worktree
 from pipeline.checks.check import Check
 from pipeline.checks.verdicts import Outcome, Verdict
 
@@ -43,17 +40,7 @@ def remember(app: Path, outcomes: Sequence[Outcome]) -> None:
     path = _path(app)
     if path is None or not fresh:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = msgspec.json.encode(_with(_load(app), fresh))
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".times-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    whole.write(path, msgspec.json.encode(_with(_load(app), fresh)))
 
 
 def _with(times: Mapping[str, list[float]], fresh: Mapping[str, float]) -> _Times:

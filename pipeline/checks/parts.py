@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from pipeline.checks import coverage, suite_records
+from pipeline.checks import coverage, whole
 from pipeline.checks.readers import Tally
 from pipeline.checks.suite_evidence import Evidence, Failure
 from pipeline.checks.suite_part import Part
@@ -90,7 +90,7 @@ def write(directory: Path, app: Path, env: str, count: int, done: Sequence[Part]
             if covered:
                 shutil.copyfile(exported, copy)
             kept = _kept(part, env, count, digest, _digest(copy) if covered else "")
-            suite_records.write(
+            whole.write(
                 directory / f"{env}-{part.number}.json",
                 msgspec.json.format(msgspec.json.encode(kept), indent=1),
             )

@@ -3,16 +3,13 @@
 What cannot be read counts as never having been there.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import structs
 
-from pipeline.checks import worktree
+from pipeline.checks import whole, worktree
 
 KEPT = 16
 """Passes kept per row, the newest first: going back and forth between branches needs a few."""
@@ -75,14 +72,5 @@ def without(record: Record, key: str) -> Record:
 
 def save(directory: Path, records: Iterable[tuple[str, Record]]) -> None:
     """Write the records of these rows, each whole or not at all. Raises OSError."""
-    directory.mkdir(parents=True, exist_ok=True)
     for row, record in records:
-        descriptor, name = tempfile.mkstemp(dir=directory, prefix=f".{row}-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(record))
-            Path(name).replace(directory / f"{row}.json")
-        except OSError:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        whole.write(directory / f"{row}.json", msgspec.json.encode(record))

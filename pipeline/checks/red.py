@@ -3,13 +3,12 @@
 One small file per application in the git directory of its work tree, beside the passes.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from pipeline.checks import worktree
+from pipeline.checks import whole, worktree
 from pipeline.checks.verdicts import Outcome, Verdict
 
 _RED = frozenset({Verdict.FAILED, Verdict.UNKNOWN})
@@ -34,10 +33,7 @@ def remember(app: Path, outcomes: Sequence[Outcome]) -> None:
     told = {outcome.check for outcome in heard}
     left = [name for name in names(app) or [] if name not in told]
     red = [outcome.check for outcome in heard if outcome.verdict in _RED]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode([*left, *red]))
-    fresh.replace(path)
+    whole.write(path, msgspec.json.encode([*left, *red]))
 
 
 def _path(app: Path) -> Path | None:

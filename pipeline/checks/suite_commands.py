@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pipeline.checks import databases, gathering, partitions, presence, rerun, suite_records, table
+from pipeline.checks import (
+    databases,
+    gathering,
+    partitions,
+    presence,
+    rerun,
+    suite_records,
+    table,
+    whole,
+)
 from pipeline.checks.check import Check
 from pipeline.checks.commands import (
     Place,
@@ -93,7 +102,7 @@ def times(*, export: str, take: str, app: str) -> int:
         sys.stdout.write(text.decode())
         return ExitCode.DONE
     try:
-        suite_records.write(Path(export), text)
+        whole.write(Path(export), text)
     except OSError as error:
         raise UsageProblem(f"--export {export}: {error.strerror}") from None
     return ExitCode.DONE

@@ -4,17 +4,14 @@ One file per application in the git directory of its work tree, beside the times
 (durations.py). Times can leave and enter as a JSON file, so that the jobs of one CI run share them.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from pipeline.checks import worktree
+from pipeline.checks import whole, worktree
 from pipeline.checks.suite_evidence import Evidence, Failure
 from pipeline.errors import UsageProblem
 
@@ -96,7 +93,7 @@ def save(app: Path, suites: Mapping[str, Suite]) -> None:
     path = _path(app)
     if path is None:
         return
-    write(path, msgspec.json.encode({**(load(app) or {}), **suites}))
+    whole.write(path, msgspec.json.encode({**(load(app) or {}), **suites}))
 
 
 def read_times(path: Path) -> Times:
@@ -119,20 +116,6 @@ def times(suites: Mapping[str, Suite]) -> Times:
 def as_json(times: Times) -> bytes:
     """Return the text of a times file, one file a line."""
     return msgspec.json.format(msgspec.json.encode(times), indent=2) + b"\n"
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _path(app: Path) -> Path | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.checks import suite_records
+from pipeline.checks import suite_records, whole
 from pipeline.checks.suite_evidence import Evidence, Failure
 from pipeline.checks.suite_records import Seen, Suite
 from pipeline.errors import UsageProblem
@@ -60,7 +60,7 @@ def test_times_file_comes_back_as_it_was(
 ):
     path = tmp_path_factory.mktemp("times") / "times.json"
     found = suite_records.times({env: Suite(seconds) for env, seconds in known.items()})
-    suite_records.write(path, suite_records.as_json(found))
+    whole.write(path, suite_records.as_json(found))
     assert suite_records.read_times(path).seconds == known
 
 
