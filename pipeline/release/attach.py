@@ -5,10 +5,11 @@ from contextlib import ExitStack
 from pipeline.errors import UsageProblem
 from pipeline.release import fleet as fleets
 from pipeline.release import gate
+from pipeline.release import summary as summaries
 from pipeline.release.activation import Activation
 from pipeline.release.fleet import Member
-from pipeline.release.gate import Summary
 from pipeline.release.steps import Steps
+from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
 from pipeline.remote.inventory import Target
 
@@ -33,8 +34,8 @@ def attach(target: Target, *, say: Steps) -> Summary:
         with say.step("activate") as step:
             running = [_running(member, survey) for member, survey in pairs]
             served = gate.take_up(fleet, running)
-            step.note = gate.note(served)
-    return gate.summarize(fleet, running, served, say)
+            step.note = summaries.note(served)
+    return summaries.summarize(fleet, running, served, say)
 
 
 def _running(member: Member, survey: Survey) -> Activation:

@@ -13,13 +13,14 @@ from pipeline.errors import Problem, RolledBack
 from pipeline.release import artifact as artifacts
 from pipeline.release import cleanup, gate, naming, preflight, shell
 from pipeline.release import fleet as fleets
+from pipeline.release import summary as summaries
 from pipeline.release import survey as surveys
 from pipeline.release.activation import Migrate
 from pipeline.release.artifact import Artifact
 from pipeline.release.fleet import Fleet, Member
-from pipeline.release.gate import Summary
 from pipeline.release.manifest import Manifest
 from pipeline.release.steps import Steps, count, megabytes
+from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
 from pipeline.remote import execute, transfer
 from pipeline.remote.inventory import Target
@@ -73,10 +74,10 @@ def deploy(
                 found, "deploy", name, version, commit, migrate, digest=digest, pending=wanted
             )
             served = gate.activate(fleet, plans)
-            step.note = gate.note(served)
+            step.note = summaries.note(served)
         with say.step("clean up") as step:
             step.note = cleanup.after_deploy(fleet, found, name)
-    summary = gate.summarize(fleet, plans, served, say)
+    summary = summaries.summarize(fleet, plans, served, say)
     return replace(summary, bytes_sent=sent, migrations=wanted)
 
 

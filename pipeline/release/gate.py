@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Literal
@@ -16,7 +15,7 @@ from pipeline.release import batches, diagnosis, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
 from pipeline.release.fleet import Fleet, each, operator
 from pipeline.release.health import Decision, Expected
-from pipeline.release.steps import Steps
+from pipeline.release.summary import Served
 from pipeline.release.survey import Survey
 from pipeline.release.watch import Watch
 from pipeline.remote import connection as connections
@@ -26,35 +25,6 @@ from pipeline.remote.inventory import Health
 _POLL = 0.05
 _END_SECONDS = 180
 """The longest that a verdict may take to be carried out: a stop, a start and a health check."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """How the activation ended on one host; times in seconds, downtime from stop to healthy."""
-
-    host: str
-    outcome: str
-    downtime: float | None
-    phases: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How an activation of a whole fleet ended: what `--format json` prints."""
-
-    environment: str
-    kind: str
-    release: str
-    before: str
-    version: str
-    commit: str
-    url: str
-    hosts: list[Served]
-    steps: list[tuple[str, float]]
-    bytes_sent: int = 0
-    migrations: list[str] = field(default_factory=list)
-    stay_applied: list[str] = field(default_factory=list)
-    """Of a rollback: migrations of newer deploys, which it does not undo."""
 
 
 class _NotYet(Exception):
@@ -165,31 +135,6 @@ def _conclude(fleet: Fleet, watches: list[Watch], reason: str) -> list[Served]:
     if all(served.outcome == "kept" for served in outcomes):
         return outcomes
     raise _failure(fleet, watches, outcomes, reason)
-
-
-def summarize(fleet: Fleet, plans: list[Activation], served: list[Served], say: Steps) -> Summary:
-    """Return the summary of an activation that was kept everywhere; the first host speaks."""
-    first = plans[0]
-    return Summary(
-        environment=fleet.environment.name,
-        kind=first.kind,
-        release=first.to,
-        before=first.before,
-        version=first.version,
-        commit=first.commit,
-        url=fleet.environment.url,
-        hosts=served,
-        steps=say.times(),
-    )
-
-
-def note(served: list[Served]) -> str:
-    """Return phases and downtime for people, those of the host that was down the longest."""
-    slowest = max(served, key=lambda host: host.downtime or 0)
-    phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in slowest.phases)
-    if slowest.downtime is None:
-        return phases
-    return f"{phases}; downtime {slowest.downtime:.2f} s"
 
 
 def _migrated(first: Watch) -> bool:

@@ -11,13 +11,13 @@ from rich.table import Table
 
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release.cleanup import Cleaned
-from pipeline.release.gate import Summary
 from pipeline.release.inspect import Listed, Serving
 from pipeline.release.operate import Health
 from pipeline.release.plan import Plan
 from pipeline.release.preflight import Finding
 from pipeline.release.setup import Prepared
 from pipeline.release.steps import Steps, count, megabytes
+from pipeline.release.summary import Summary
 from pipeline.release.survey import Entry
 from pipeline.release.unlock import Lock
 

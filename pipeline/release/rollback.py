@@ -7,11 +7,12 @@ from typing import Any
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release import fleet as fleets
 from pipeline.release import gate, shell
+from pipeline.release import summary as summaries
 from pipeline.release import survey as surveys
 from pipeline.release.deploy import put_right
 from pipeline.release.fleet import Fleet, Member
-from pipeline.release.gate import Summary
 from pipeline.release.steps import Steps
+from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
 from pipeline.remote import execute
 from pipeline.remote.inventory import Target
@@ -52,9 +53,9 @@ def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Su
         with say.step("activate") as step:
             plans = gate.plan(found, "rollback", name, version, commit, "none")
             served = gate.activate(fleet, plans)
-            step.note = gate.note(served)
+            step.note = summaries.note(served)
     applied = surveys.left_applied(found[0].history, name)
-    return replace(gate.summarize(fleet, plans, served, say), stay_applied=applied)
+    return replace(summaries.summarize(fleet, plans, served, say), stay_applied=applied)
 
 
 def choose(fleet: Fleet, found: list[Survey], to: str) -> str:
