@@ -46,6 +46,7 @@ class Plan:
     version: str
     commit: str
     steps: list[str]
+    migrations: str
     hosts: list[HostPlan]
     findings: list[Finding]
 
@@ -75,6 +76,7 @@ def plan(target: Target, artifact: Artifact, *, skip_migrations: bool) -> Plan:
         release=name,
         version=artifact.manifest.version,
         commit=artifact.manifest.commit,
+        migrations="known after the upload, from the release itself",
         steps=steps(target.environment.migrate, skip_migrations=skip_migrations),
         hosts=hosts,
         findings=findings,
@@ -99,7 +101,7 @@ def host_plan(
         locked_by=locked_by,
         changed_files=changed.files,
         changed_bytes=changed.size,
-        disk_after=seen.disk * 1024 - changed.size,
+        disk_after=seen.disk * 1024 - changed.added,
         removed=cleanup.doomed(seen, keep, name).paths,
         downtime=usual_downtime(seen.history),
     )
@@ -130,10 +132,12 @@ def _changes(
     with transfer.ssh_options(fleet.environment, hosts) as options:
 
         def one(member: Member, seen: Survey) -> Changed:
-            if not seen.current:
-                return Changed(artifact.manifest.files, artifact.manifest.bytes)
+            whole = artifact.manifest.bytes
             if not transfer.can_rsync(member.connection, "rsync" in seen.have):
-                return Changed(1, artifact.path.stat().st_size)
+                tarball = artifact.path.stat().st_size
+                return Changed(1, tarball, added=tarball + whole)
+            if not seen.current:
+                return Changed(artifact.manifest.files, whole, added=whole)
             serving = fleet.layout.releases / seen.current
             return transfer.compare_tree(member.connection, options, tree, serving)
 

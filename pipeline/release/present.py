@@ -210,7 +210,7 @@ def planned(plan: Plan) -> None:
         ],
         "no hosts",
     )
-    console.print("pending migrations are known after the upload", highlight=False)
+    console.print(escape(f"pending migrations: {plan.migrations}"), highlight=False)
     findings([finding for finding in plan.findings if finding.state != "ok"])
 
 

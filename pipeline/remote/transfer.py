@@ -133,10 +133,11 @@ def upload_tree(
 
 @dataclass(frozen=True)
 class Changed:
-    """How many files differ, and their size in bytes: what is sent of them is at most that."""
+    """How many files would be sent, at most how many bytes, and how many the disk would take."""
 
     files: int
     size: int
+    added: int
 
 
 def compare_tree(
@@ -160,8 +161,8 @@ def compare_tree(
         raise Unreachable(
             f"{connection.host}: the releases could not be compared", detail=said[-1500:]
         )
-    files, size = _FILES.search(result.stdout), _SIZE.search(result.stdout)
-    return Changed(_digits(files), _digits(size))
+    size = _digits(_SIZE.search(result.stdout))
+    return Changed(_digits(_FILES.search(result.stdout)), size, added=size)
 
 
 def _digits(found: "re.Match[str] | None") -> int:

@@ -10,7 +10,7 @@ from tests.system.site import BASE, Site, current
 def everything(host: Host) -> str:
     """Return names, kinds, modes, owners, links, times and sizes of all that is ours."""
     places = "/var/www/qusto /etc /var/lib/qusto-staging"
-    return host.run(f"find {places} -printf '%p %y %m %u %l %T@ %s\\n' | sort").stdout
+    return host.run(f"find {places} -printf '%p %y %m %u %l %T@ %C@ %s\\n' | sort").stdout
 
 
 def test_the_plan_changes_nothing_and_the_deploy_does_what_it_says(serving: Site, build: Builder):

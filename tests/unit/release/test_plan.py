@@ -46,12 +46,12 @@ def test_steps_are_in_the_order_of_the_deploy(migrate: str, skip: bool, order: l
 
 def test_disk_after_is_what_is_free_without_what_has_changed():
     seen = surveys.parse(["disk\t100"])
-    made = plan.host_plan("web", seen, 5, "20260101_000000", Changed(3, 2400), "")
-    assert (made.disk_after, made.changed_files, made.downtime) == (100 * 1024 - 2400, 3, None)
+    made = plan.host_plan("web", seen, 5, "20260101_000000", Changed(3, 2400, 5000), "")
+    assert (made.disk_after, made.changed_files, made.downtime) == (100 * 1024 - 5000, 3, None)
 
 
 def test_a_locked_host_refuses_as_the_deploy_would():
     host = HostPlan("web", "", "anna since noon", 0, 0, 0, [], None)
-    made = Plan("staging", "20260101_000000", "1", "", [], [host], [])
+    made = Plan("staging", "20260101_000000", "1", "", [], "", [host], [])
     with pytest.raises(Locked, match="web: staging is locked by anna since noon"):
         plan.require(made)
