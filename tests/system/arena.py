@@ -146,7 +146,8 @@ class Arena:
 
     def history(self) -> list[dict[str, Any]]:
         """Return the outcomes that the server has on record."""
-        return [json.loads(line) for line in self._text("history.jsonl").splitlines()]
+        records = [json.loads(line) for line in self._text("history.jsonl").splitlines()]
+        return [record for record in records if record["outcome"] != "begun"]
 
     def phase_seen(self, name: str, before: Before) -> bool:
         """Tell whether an activation since `before` has reached the phase."""
