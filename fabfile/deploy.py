@@ -2,16 +2,19 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import app as apps
 from pipeline import settings
+from pipeline.errors import UsageProblem
 from pipeline.release import artifact as artifacts
 from pipeline.release import attach as attaching
-from pipeline.release import build, guards, present
+from pipeline.release import build, guards, present, provenance
 from pipeline.release import deploy as flow
 from pipeline.release import plan as planning
 from pipeline.release.artifact import Artifact
+from pipeline.release.provenance import Guard, Verdict
 from pipeline.release.steps import Steps
 from pipeline.remote.inventory import Target
 
@@ -19,12 +22,17 @@ from .targets import on_target
 
 
 @on_target(
+    short_flags=False,  # Invoke would give the overrides letters, and run out of them
     artifact="a built artifact (`inv build`); without it the release is built first",
     skip_migrations="do not run pending migrations",
     plan="only say what would be done",
     lock_wait="seconds to wait for a lock that is taken",
     yes="do not ask for confirmation",
     format="text or json",
+    allow_dirty="to a protected environment: uncommitted changes",
+    allow_branch="to a protected environment: another branch than its own",
+    allow_unpushed="to a protected environment: a commit on no remote branch",
+    allow_ci="to a protected environment: red or missing CI",
 )
 def deploy(
     target: Target,
@@ -34,26 +42,56 @@ def deploy(
     lock_wait: int = 0,
     yes: bool = False,
     format: str = "text",
+    allow_dirty: bool = False,
+    allow_branch: bool = False,
+    allow_unpushed: bool = False,
+    allow_ci: bool = False,
 ) -> None:
     """Bring a new release to serve: build, upload, back up, activate, check; or roll back.
 
     Without --artifact the release is built first. Every step that fails leaves, or brings back,
     what served before. --plan looks at the hosts and changes nothing there; it exits with what
-    a deploy would be refused with. Exit: 0 serving, 10 rolled back, 11 rollback failed, 12 locked.
+    a deploy would be refused with. A protected environment (`confirm`) asks for its name, and takes
+    only a clean, pushed commit of its branch with green CI: each --allow-… overrules one of these.
+    Exit: 0 serving, 2 refused, 10 rolled back, 11 rollback failed, 12 locked.
     """
     say = present.narrator(format)
     if not plan:
         guards.confirm(target.environment, "deploy", yes=yes)
     built = artifacts.read(Path(artifact)) if artifact else _build(target, format, say)
+    allowed: dict[Guard, bool] = {
+        "dirty": allow_dirty,
+        "branch": allow_branch,
+        "unpushed": allow_unpushed,
+    }
+    verdict = _judged(target, built, {**allowed, "ci": allow_ci})
     if plan:
         planned = planning.plan(target, built, skip_migrations=skip_migrations)
         present.as_json(planned) if format == "json" else present.planned(planned)
         planning.require(planned)
+        provenance.require(verdict, target.environment.name)
         return
+    provenance.require(verdict, target.environment.name)
     result = flow.deploy(
-        target, built, skip_migrations=skip_migrations, lock_wait=lock_wait, say=say
+        target,
+        built,
+        skip_migrations=skip_migrations,
+        lock_wait=lock_wait,
+        overruled=verdict.overruled,
+        say=say,
     )
     present.as_json(result) if format == "json" else present.summary(result)
+
+
+def _judged(target: Target, built: Artifact, allowed: Mapping[Guard, bool]) -> Verdict:
+    """Judge where the artifact comes from, by the clone of the application or, without, of here."""
+    variables = settings.environment()
+    try:
+        repository = apps.find(None, variables, Path.cwd())
+    except UsageProblem:
+        repository = Path.cwd()  # an artifact needs no application beside it
+    given = {guard for guard, is_allowed in allowed.items() if is_allowed}
+    return guards.provenance_of(target.environment, built.manifest, given, repository, variables)
 
 
 def _build(target: Target, format: str, say: Steps) -> Artifact:

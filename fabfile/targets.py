@@ -27,8 +27,11 @@ class FleetExecutor(Executor):  # type: ignore[misc]  # fabric has no types
         return [{"host": ",".join(names)}] if names else []
 
 
-def on_target(**helps: str) -> Callable[[Callable[..., None]], Any]:
-    """Make a task whose first argument is the Target that -H names; `helps` explain its options."""
+def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[..., None]], Any]:
+    """Make a task whose first argument is the Target that -H names; `helps` explain its options.
+
+    `short_flags` gives each option a letter too, chosen by Invoke.
+    """
 
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
@@ -41,6 +44,6 @@ def on_target(**helps: str) -> Callable[[Callable[..., None]], Any]:
 
         wrapped: Any = speaking(wrapper)
         wrapped.__signature__ = inspect.signature(body)
-        return task(wrapped, help=helps)
+        return task(wrapped, help=helps, auto_shortflags=short_flags)
 
     return decorate

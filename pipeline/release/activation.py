@@ -42,6 +42,8 @@ class Activation:
     digest: str = ""
     pending: tuple[str, ...] = ()
     """The migrations that it will run, by name."""
+    overruled: tuple[str, ...] = ()
+    """The guards of the environment that were overruled, as options."""
 
     def intent(self) -> str:
         """Return the history records' beginning; the server adds "begun", and later the outcome."""
@@ -56,6 +58,7 @@ class Activation:
             "migrations": self.migrate,
             "digest": self.digest,
             "pending": self.pending if self.migrate != "none" else (),
+            **({"overruled": self.overruled} if self.overruled else {}),
             "started": self.started,
         }
         return json.dumps(record, ensure_ascii=True)[:-1]

@@ -3,7 +3,7 @@
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -36,11 +36,13 @@ def deploy(
     *,
     skip_migrations: bool = False,
     lock_wait: float = 0,
+    overruled: Sequence[str] = (),
     say: Steps,
 ) -> Summary:
     """Bring `artifact` to serve on every host of `target`, or leave what serves there now.
 
-    A taken lock is waited for, `lock_wait` seconds at most.
+    A taken lock is waited for, `lock_wait` seconds at most. `overruled` are the guards that were
+    (guards.py), for the history.
 
     Raises a Problem: nothing changed (2, 12, 13), or rolled back (10), or worse (11).
     """
@@ -71,7 +73,15 @@ def deploy(
             version, commit = artifact.manifest.version, artifact.manifest.commit
             digest = artifact.manifest.digest
             plans = gate.plan(
-                found, "deploy", name, version, commit, migrate, digest=digest, pending=wanted
+                found,
+                "deploy",
+                name,
+                version,
+                commit,
+                migrate,
+                digest=digest,
+                pending=wanted,
+                overruled=overruled,
             )
             served = gate.activate(fleet, plans)
             step.note = summaries.note(served)

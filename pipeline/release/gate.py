@@ -41,6 +41,7 @@ def plan(
     *,
     digest: str = "",
     pending: Sequence[str] = (),
+    overruled: Sequence[str] = (),
 ) -> list[Activation]:
     """Return one activation per surveyed host, of one deploy or rollback.
 
@@ -61,6 +62,7 @@ def plan(
             started=started,
             digest=digest,
             pending=tuple(pending),
+            overruled=tuple(overruled),
         )
         for index, survey in enumerate(found)
     ]

@@ -1,8 +1,13 @@
 """Questions asked before a protected environment is touched."""
 
 import sys
+from collections.abc import Mapping, Set
+from pathlib import Path
 
 from pipeline.errors import UsageProblem
+from pipeline.release import origin, provenance
+from pipeline.release.manifest import Manifest
+from pipeline.release.provenance import Guard, Verdict
 from pipeline.remote.inventory import Environment
 
 
@@ -22,3 +27,20 @@ def confirm(environment: Environment, action: str, *, yes: bool) -> None:
     typed = input(f"{action} on {environment.name}: type its name to go on: ")
     if typed.strip() != environment.name:
         raise UsageProblem("not confirmed; nothing was touched")
+
+
+def provenance_of(
+    environment: Environment,
+    manifest: Manifest,
+    allowed: Set[Guard],
+    repository: Path,
+    variables: Mapping[str, str],
+) -> Verdict:
+    """Return what keeps this release from `environment`; one without `confirm` takes any.
+
+    `repository` is a directory of the clone that knows the commit, `allowed` what is overruled.
+    """
+    if not environment.confirm:
+        return Verdict(complaints=(), overruled=())
+    facts = origin.of_artifact(manifest, repository, variables)
+    return provenance.judge(facts, environment.branch, allowed)

@@ -96,7 +96,7 @@ def history(rows: Sequence[Entry]) -> None:
                 r.outcome,
                 f"{r.downtime:.2f} s" if r.downtime is not None else "-",
                 r.by,
-                r.reason,
+                " ".join((r.reason, *r.overruled)),
             )
             for r in rows
         ],

@@ -27,6 +27,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     pending: tuple[str, ...] = ()
     """The migrations that it was to run."""
+    overruled: tuple[str, ...] = ()
+    """The guards that were overruled, as options of `fab deploy`."""
     phases: tuple[tuple[str, int], ...] = ()
     """What it went through, and when, in hundredths of a second since the host's boot."""
     started: str = ""

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import settings
+from pipeline.release import artifact as artifacts
+from pipeline.release.manifest import Facts
 
 FAB = Path(sys.executable).with_name("fab")
 TASKS = (
@@ -115,3 +117,29 @@ def test_production_is_not_touched_without_a_confirmation(hosts: Path):
     ended = fab("-H", "production", "rollback", hosts=hosts)
     assert ended.returncode == 2
     assert "asks for confirmation" in ended.stderr
+
+
+def packed(directory: Path) -> Path:
+    """An artifact of a dirty tree on another branch, of a commit that nobody knows."""
+    tree = directory / "tree"
+    tree.mkdir()
+    (tree / "file").write_text("x")
+    texts = dict.fromkeys(("mix_env", "built_at", "elixir", "erts", "os", "arch", "libc"), "")
+    built = Facts(
+        app="plausible", version="1.0.0", commit="f" * 40, dirty=True, branch="topic", **texts
+    )
+    return artifacts.pack(tree, built, directory).path
+
+
+def test_production_refuses_what_is_not_known_to_be_good(hosts: Path, tmp_path: Path):
+    hosts.write_text('[production]\nhosts = ["127.0.0.1:1"]\n')
+    words = ("-H", "production", "deploy", "--yes", f"--artifact={packed(tmp_path)}")
+    ended = fab(*words, hosts=hosts)
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1
+    overrides = ("--allow-dirty", "--allow-branch", "--allow-unpushed", "--allow-ci")
+    for option in overrides:
+        assert option in ended.stderr
+    # One override short it is still refused; with all of them the host is asked, and is not there.
+    assert fab(*words, *overrides[1:], hosts=hosts).returncode == 2
+    assert fab(*words, *overrides, hosts=hosts).returncode == 13

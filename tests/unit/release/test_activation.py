@@ -133,3 +133,8 @@ def test_values_are_quoted_in_one_place():
     assert shell.assignments({"A": "it's; $x", "B": 3, "C": 2.0}) == (
         "A='it'\"'\"'s; $x'\nB=3\nC=2\n"
     )
+
+
+def test_what_was_overruled_is_in_the_intent():
+    overruled = Activation(**{**ACTIVATION.__dict__, "overruled": ("--allow-ci",)})
+    assert json.loads(overruled.intent() + "}")["overruled"] == ["--allow-ci"]
