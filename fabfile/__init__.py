@@ -3,6 +3,7 @@
 from fabric.main import program
 from invoke.collection import Collection
 
+from . import env
 from .deploy import attach, deploy
 from .rollback import rollback
 from .server import cleanup, doctor, health, history, logs, releases, restart, setup, status, unlock
@@ -25,6 +26,7 @@ ns = Collection(
     cleanup,
     doctor,
     setup,
+    Collection("env", list=env.names, set=env.assign, unset=env.unset),
 )
 # Fabric would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

@@ -20,6 +20,7 @@ from pipeline.release.steps import Steps, count, megabytes
 from pipeline.release.summary import Summary
 from pipeline.release.survey import Entry
 from pipeline.release.unlock import Lock
+from pipeline.release.variables import Edited, Names
 
 FORMATS = ("text", "json")
 
@@ -176,6 +177,29 @@ def prepared(rows: Sequence[Prepared], *, plan: bool) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def names(rows: Sequence[Names]) -> None:
+    """Print the variables of the environment file by name, and which hosts have them."""
+    hosts: dict[str, list[str]] = {}
+    for row in rows:
+        for name in row.names:
+            hosts.setdefault(name, []).append(row.host)
+    cells = [(name, ", ".join(on)) for name, on in sorted(hosts.items())]
+    _table(("name", "hosts"), cells, "no variables yet")
+
+
+def edited(rows: Sequence[Edited], environment: str, *, verb: str) -> None:
+    """Print by name what was set or removed, and that the service has yet to see it."""
+    console = _console()
+    for row in rows:
+        done = f"{verb} {', '.join(row.changed)}" if row.changed else "nothing changed"
+        rest = f"; as wanted before: {', '.join(row.same)}" if row.same else ""
+        text = f"{row.host}: {done}{rest} ({row.file})"
+        console.print(escape(text), highlight=False, soft_wrap=True)
+    if any(row.changed for row in rows):
+        text = f"in effect after a restart: `fab -H {environment} restart`"
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def cleaned(rows: Sequence[Cleaned], *, plan: bool) -> None:

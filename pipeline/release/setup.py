@@ -83,9 +83,8 @@ def _environment_text(path: Path | None) -> str:
 
 
 def _one(fleet: Fleet, member: Member, script: str, text: str) -> Prepared:
-    root = fleet.environment.setup_user == "root"
     ended = execute.sh(
-        member.connection, script if root else _as_root(script), stdin=text, timeout=120
+        member.connection, as_root(fleet.environment, script), stdin=text, timeout=120
     )
     found: dict[str, list[str]] = {}
     for line in ended.out.splitlines():
@@ -107,7 +106,10 @@ def _one(fleet: Fleet, member: Member, script: str, text: str) -> Prepared:
     )
 
 
-def _as_root(script: str) -> str:
+def as_root(environment: Environment, script: str) -> str:
+    """Return `script` so that `setup_user` runs it as root."""
+    if environment.setup_user == "root":
+        return script
     return f"exec sudo -n -- /bin/sh -c {shlex.quote(script)}"
 
 

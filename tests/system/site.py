@@ -82,6 +82,18 @@ class Site:
         assert ended.code == 0, ended.text
         return ended
 
+    def fed(self, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `fab -H staging WORDS` to its end with `text` on its standard input."""
+        return subprocess.run(
+            [str(FAB), "-H", "staging", *words],
+            cwd=ROOT,
+            env=self._environ(),
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+
     def deploy(self, artifact: Path, *words: str) -> dict[str, Any]:
         """Deploy, which must succeed; return its summary."""
         text = self.done("deploy", f"--artifact={artifact}", "--format=json", *words).out
@@ -97,16 +109,19 @@ class Site:
         entries: list[dict[str, Any]] = json.loads(self.done("history", "--format=json").out)
         return entries
 
+    def _environ(self) -> dict[str, str]:
+        environ = {**os.environ, "QUSTO_HOSTS": str(self.directory / "hosts.toml")}
+        environ.pop("SSH_AUTH_SOCK", None)
+        return environ
+
     def _start(
         self, words: Sequence[str], out: IO[str] | int, err: int, variables: Mapping[str, str]
     ) -> subprocess.Popen[str]:
-        environ = {**os.environ, "QUSTO_HOSTS": str(self.directory / "hosts.toml")}
-        environ.pop("SSH_AUTH_SOCK", None)
         return subprocess.Popen(
             # A shell's background job ignores Ctrl-C, and its children inherit that.
             ["env", "--default-signal=INT", str(FAB), "-H", "staging", *words],
             cwd=ROOT,
-            env={**environ, **variables},
+            env={**self._environ(), **variables},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

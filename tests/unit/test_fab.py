@@ -24,6 +24,7 @@ TASKS = (
     "unlock",
     "doctor",
     "setup",
+    "env.list",
 )
 
 
@@ -143,3 +144,24 @@ def test_production_refuses_what_is_not_known_to_be_good(hosts: Path, tmp_path: 
     # One override short it is still refused; with all of them the host is asked, and is not there.
     assert fab(*words, *overrides[1:], hosts=hosts).returncode == 2
     assert fab(*words, *overrides, hosts=hosts).returncode == 13
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("env.set", "SECRET=hunter2-hunter2"), "SECRET=… on the command line"),
+        (("env.set", "A B"), "'A B' is not the name of a variable"),
+        (("env.set", ","), "no variable is named"),
+        (("env.set", "A"), "standard input holds no value of A"),
+        (("env.set", "A", "--from=/nonexistent.env"), "--from=/nonexistent.env cannot be read"),
+        (("env.unset", "1A"), "'1A' is not the name of a variable"),
+    ],
+)
+def test_a_variable_without_name_or_value_is_refused_before_connecting(
+    hosts: Path, words: tuple[str, ...], said: str
+):
+    ended = fab("-H", "staging", *words, hosts=hosts, STAGING_DEPLOY_HOST="127.0.0.1:1")
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "hunter2" not in ended.stderr + ended.stdout
+    assert len(ended.stderr.splitlines()) == 1
