@@ -8,6 +8,7 @@ from .deploy import attach, deploy
 from .rollback import rollback
 from .server import cleanup, doctor, health, history, logs, releases, restart, setup, status, unlock
 from .targets import FleetExecutor
+from .trust import trust
 
 # Fabric's documented hook for host look-ups: several -H names become one call on one fleet.
 program.executor_class = FleetExecutor
@@ -26,6 +27,7 @@ ns = Collection(
     cleanup,
     doctor,
     setup,
+    trust,
     Collection("env", list=env.names, set=env.assign, unset=env.unset),
 )
 # Fabric would read our standard input away from the shell that called us.

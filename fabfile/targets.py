@@ -6,7 +6,7 @@ machine. Our tasks never see a Context: they get a Target, and connect themselve
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,11 @@ class FleetExecutor(Executor):  # type: ignore[misc]  # fabric has no types
         return [{"host": ",".join(names)}] if names else []
 
 
+def hosts_file(variables: Mapping[str, str]) -> Path:
+    """Return the hosts.toml that commands read."""
+    return Path(variables.get("QUSTO_HOSTS") or settings.PROJECT / "hosts.toml")
+
+
 def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[..., None]], Any]:
     """Make a task whose first argument is the Target that -H names; `helps` explain its options.
 
@@ -39,8 +44,7 @@ def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[.
             named = str(getattr(context, "original_host", "") or "")
             names = [name.strip() for name in named.split(",") if name.strip()]
             variables = settings.environment()
-            path = Path(variables.get("QUSTO_HOSTS") or settings.PROJECT / "hosts.toml")
-            body(inventory.resolve(names, path, variables), *args, **kwargs)
+            body(inventory.resolve(names, hosts_file(variables), variables), *args, **kwargs)
 
         wrapped: Any = speaking(wrapper)
         wrapped.__signature__ = inspect.signature(body)

@@ -44,3 +44,34 @@ def provenance_of(
         return Verdict(complaints=(), overruled=())
     facts = origin.of_artifact(manifest, repository, variables)
     return provenance.judge(facts, environment.branch, allowed)
+
+
+def require_trust_options(fingerprint: str, *, yes: bool) -> None:
+    """Raise UsageProblem for --yes without a fingerprint: it would trust whoever answers."""
+    if yes and not fingerprint:
+        raise UsageProblem(
+            "--yes alone would trust whoever answers",
+            remedy="name the key that is expected, with --fingerprint SHA256:…",
+        )
+
+
+def confirm_trust(environment: Environment, *, changed: bool, yes: bool) -> None:
+    """Return once the operator has confirmed the keys that were shown; else raise UsageProblem.
+
+    `yes` does for new keys; for a changed one the environment's name must be typed.
+    """
+    if yes and not changed:
+        return
+    if not sys.stdin.isatty():
+        raise UsageProblem(
+            f"a CHANGED host key of {environment.name} is pinned only by somebody at a terminal"
+            if changed
+            else "nobody is there to confirm the key; not pinned",
+            remedy="run `fab trust` at a terminal"
+            if changed
+            else "use --yes --fingerprint SHA256:…",
+        )
+    wanted = environment.name if changed else "yes"
+    about = f"the key has CHANGED; type {wanted!r} to replace" if changed else "type 'yes' to pin"
+    if input(f"Compared with the server's own? {about} it: ").strip() != wanted:
+        raise UsageProblem("not confirmed; nothing was pinned")

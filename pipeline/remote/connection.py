@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fabric import Config, Connection
-from paramiko import AuthenticationException, BadHostKeyException, PKey, SSHClient, SSHException
+from paramiko import (
+    AuthenticationException,
+    BadHostKeyException,
+    HostKeys,
+    PKey,
+    SSHClient,
+    SSHException,
+)
 from paramiko.client import MissingHostKeyPolicy
 from paramiko.hostkeys import HostKeyEntry
 from paramiko.ssh_exception import NoValidConnectionsError
@@ -37,6 +44,19 @@ class _UnknownHostKey(SSHException):
         self.key = key
 
 
+class _Answered(SSHException):
+    """The host's key, seen before anything was sent; ends a connection made to see it."""
+
+    def __init__(self, key: PKey) -> None:
+        super().__init__("the host's key was seen")
+        self.key = key
+
+
+class _See(MissingHostKeyPolicy):
+    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002
+        raise _Answered(key)
+
+
 class _Refuse(MissingHostKeyPolicy):
     """Fabric's own policy accepts any key, also a changed one (fabric#1804)."""
 
@@ -60,9 +80,43 @@ def connect(environment: Environment, host: Host, user: str = "") -> Connection:
         connect_timeout=environment.connect_timeout,
         connect_kwargs=_credentials(environment),
     )
-    _verify_host_keys(connection, environment, host)
+    _verify_host_keys(connection, known_hosts_lines(environment, host), environment)
     open_connection(connection, environment, host)
     return connection
+
+
+def answered_key(environment: Environment, host: Host) -> PKey:
+    """Return the key that `host` answers with, whatever is known of it; nothing is sent to it.
+
+    A jump host on the way must be known, as ever. Raises Unreachable.
+    """
+    connection = Connection(
+        host=host.address,
+        port=host.port,
+        user=environment.user,
+        connect_timeout=environment.connect_timeout,
+        connect_kwargs={"allow_agent": False, "look_for_keys": False},
+    )
+    if connection.gateway:
+        _verify_host_keys(connection.gateway, [], environment)
+    connection.client.set_missing_host_key_policy(_See())
+    try:
+        open_connection(connection, environment, host)
+    except _Answered as answered:
+        return answered.key
+    finally:
+        connection.close()
+    raise Unreachable(f"{environment.name} host {host}: it showed no host key")
+
+
+def known_keys(host: Host) -> list[PKey]:
+    """Return the keys that the known_hosts files hold for `host`."""
+    found: list[PKey] = []
+    for path in (Path("~/.ssh/known_hosts").expanduser(), Path(_SYSTEM_KNOWN_HOSTS)):
+        if os.access(path, os.R_OK):
+            entries = HostKeys(str(path)).lookup(_known_hosts_name(host))
+            found += entries.values() if entries else ()
+    return found
 
 
 def open_connection(connection: Connection, environment: Environment, host: Host) -> None:
@@ -87,20 +141,22 @@ def open_connection(connection: Connection, environment: Environment, host: Host
 def explain(error: BaseException, environment: Environment, host: Host) -> Exception:
     """Return `error` as one of ours, naming host and remedy; unknown errors come back as is."""
     where = f"{environment.name} host {host}"
+    if isinstance(error, _Answered):
+        return error  # for answered_key, which asked for it
     if isinstance(error, _UnknownHostKey):
         key = error.key
         return Unreachable(
             f"{where}: its host key is not known; refused before anything was sent",
-            remedy="compare the fingerprint with the server's own, then pin it in hosts.toml "
-            f"[{environment.name}]:",
+            remedy="compare the fingerprint with the server's own, pin it with `fab -H "
+            f"{environment.name} trust` or in hosts.toml:",
             detail=f"    fingerprint {keys.fingerprint(key)}\n"
             f'    host_key = "{keys.public_line(key)}"',
         )
     if isinstance(error, BadHostKeyException):
         return Unreachable(
             f"{where}: its host key has CHANGED; refused before anything was sent",
-            remedy="if the server was really reinstalled, replace the pinned key; if not, someone "
-            "may be answering in its place",
+            remedy="if the server was really reinstalled, `fab trust` replaces the pinned key; if "
+            "not, someone may be answering in its place",
             detail=f"    expected {keys.fingerprint(error.expected_key)}\n"
             f"    got      {keys.fingerprint(error.key)}",
         )
@@ -130,14 +186,8 @@ def known_hosts_lines(environment: Environment, host: Host) -> list[str]:
     A pin is "type base64", for every host of the environment, or "HOST type base64" for one.
     Raises UsageProblem for anything else, and for a fleet whose pins do not name their hosts.
     """
-    name = host.address if host.port == _SSH_PORT else f"[{host.address}]:{host.port}"
     where = f"hosts.toml [{environment.name}]: `host_key`"
-    lines = []
-    for pin in environment.host_keys:
-        words = pin.split()
-        names = words[0].split(",") if len(words) > _PIN_WORDS else [name]
-        if {name, str(host), host.address} & set(names):
-            lines.append(" ".join([name, *words[-_PIN_WORDS:]]))
+    lines = pinned_lines(environment, host)
     if environment.host_keys and not lines:
         raise UsageProblem(
             f"{where} pins no key for {host}", remedy=f'add "{host} ssh-ed25519 AAAA…"'
@@ -151,6 +201,36 @@ def known_hosts_lines(environment: Environment, host: Host) -> list[str]:
     return lines
 
 
+def pinned_lines(environment: Environment, host: Host) -> list[str]:
+    """Return what hosts.toml pins for `host`, as lines of a known_hosts file; perhaps nothing."""
+    name = _known_hosts_name(host)
+    lines = []
+    for pin in environment.host_keys:
+        words = pin.split()
+        names = words[0].split(",") if len(words) > _PIN_WORDS else [name]
+        if {name, str(host), host.address} & set(names):
+            lines.append(" ".join([name, *words[-_PIN_WORDS:]]))
+    return lines
+
+
+def pinned_key(line: str, environment: Environment) -> PKey:
+    """Return the key in a line of known_hosts form; UsageProblem if it is none."""
+    try:
+        entry = HostKeyEntry.from_line(line)
+    except Exception:
+        entry = None
+    if entry is None or entry.key is None:
+        raise UsageProblem(
+            f"hosts.toml [{environment.name}]: `host_key` is not a public key",
+            remedy='write it as ssh prints it: "ssh-ed25519 AAAA…"',
+        )
+    return entry.key
+
+
+def _known_hosts_name(host: Host) -> str:
+    return host.address if host.port == _SSH_PORT else f"[{host.address}]:{host.port}"
+
+
 def _credentials(environment: Environment) -> dict[str, Any]:
     """Return paramiko's arguments for the one key that is meant, or for the agent's."""
     only = {"allow_agent": False, "look_for_keys": False}
@@ -162,8 +242,8 @@ def _credentials(environment: Environment) -> dict[str, Any]:
     return {"look_for_keys": False}
 
 
-def _verify_host_keys(connection: Connection, environment: Environment, host: Host) -> None:
-    pinned = known_hosts_lines(environment, host)
+def _verify_host_keys(connection: Connection, pinned: list[str], environment: Environment) -> None:
+    """Make every hop check its host's key, the last one against `pinned` where there is any."""
     hop: Any = connection
     while isinstance(hop, Connection):
         hop.client.set_missing_host_key_policy(_Refuse())
@@ -178,22 +258,14 @@ def _verify_host_keys(connection: Connection, environment: Environment, host: Ho
 
 
 def _pin(client: SSHClient, line: str, environment: Environment) -> None:
-    try:
-        entry = HostKeyEntry.from_line(line)
-    except Exception:
-        entry = None
-    if entry is None or entry.key is None:
-        raise UsageProblem(
-            f"hosts.toml [{environment.name}]: `host_key` is not a public key",
-            remedy='write it as ssh prints it: "ssh-ed25519 AAAA…"',
-        )
-    for name in entry.hostnames or ():
-        client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+    key = pinned_key(line, environment)
+    client.get_host_keys().add(line.split()[0], key.get_name(), key)
 
 
 def _transient(error: BaseException) -> bool:
     """Tell whether trying again can help: never for a refused key or a wrong host key."""
-    if isinstance(error, (AuthenticationException, BadHostKeyException, _UnknownHostKey)):
+    final = (AuthenticationException, BadHostKeyException, _UnknownHostKey, _Answered)
+    if isinstance(error, final):
         return False
     if isinstance(error, FileNotFoundError):
         return False

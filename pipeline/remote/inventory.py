@@ -112,11 +112,11 @@ def resolve(names: Sequence[str], path: Path, variables: Mapping[str, str]) -> T
         names = [default]
     if len(names) == 1 and names[0] in tables:
         environment = _environment(names[0], tables, path, variables)
-        return Target(environment, tuple(_host(h, environment, path) for h in environment.hosts))
-    return _by_host(names, tables, path, variables)
+        return Target(environment, tuple(host_of(h, environment, path) for h in environment.hosts))
+    return _byhost_of(names, tables, path, variables)
 
 
-def _by_host(
+def _byhost_of(
     names: Sequence[str], tables: dict[str, Any], path: Path, variables: Mapping[str, str]
 ) -> Target:
     if several := [name for name in names if name in tables]:
@@ -139,7 +139,7 @@ def _by_host(
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(tables))}"
         raise UsageProblem(f"-H {','.join(names)}: no such environment in {path}; {hint}")
     environment, chosen = matches[0]
-    return Target(environment, tuple(_host(h, environment, path) for h in chosen))
+    return Target(environment, tuple(host_of(h, environment, path) for h in chosen))
 
 
 def _environment(
@@ -199,7 +199,8 @@ def _validate(environment: Environment, where: str) -> None:
             raise UsageProblem(f"{where}: `health.{key}` = {value} must be more than 0 seconds")
 
 
-def _host(text: str, environment: Environment, path: Path) -> Host:
+def host_of(text: str, environment: Environment, path: Path) -> Host:
+    """Return the host that an entry of `hosts` names. Raises UsageProblem."""
     match = _ADDRESS.fullmatch(text)
     if not match:
         raise UsageProblem(

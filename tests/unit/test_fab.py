@@ -25,6 +25,7 @@ TASKS = (
     "doctor",
     "setup",
     "env.list",
+    "trust",
 )
 
 
@@ -165,3 +166,18 @@ def test_a_variable_without_name_or_value_is_refused_before_connecting(
     assert said in ended.stderr
     assert "hunter2" not in ended.stderr + ended.stdout
     assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--yes",), "--yes alone would trust whoever answers"),
+        (("--yes", "--fingerprint=MD5:aa"), "--fingerprint=MD5:aa is not one"),
+    ],
+)
+def test_trust_without_a_fingerprint_is_refused_before_connecting(
+    hosts: Path, words: tuple[str, ...], said: str
+):
+    ended = fab("-H", "staging", "trust", *words, hosts=hosts, STAGING_DEPLOY_HOST="127.0.0.1:1")
+    assert ended.returncode == 2
+    assert said in ended.stderr

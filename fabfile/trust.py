@@ -1,0 +1,36 @@
+"""fab trust."""
+
+import sys
+
+from pipeline import settings
+from pipeline.release import guards
+from pipeline.remote import trust as trusting
+from pipeline.remote.inventory import Target
+
+from .targets import hosts_file, on_target
+
+
+@on_target(
+    fingerprint="SHA256:… that the host must answer with; several: separated by commas",
+    yes="with --fingerprint: do not ask for confirmation of a new key",
+)
+def trust(target: Target, fingerprint: str = "", yes: bool = False) -> None:
+    """Show the host key that each host answers with, and pin it in hosts.toml once confirmed.
+
+    Compare the fingerprint with the server's own first, on its console:
+    `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`. --yes needs --fingerprint. A key that has
+    changed is pinned only after the environment's name was typed. Exit: 0 pinned, 2 not confirmed
+    or hosts.toml cannot be edited safely, 13 no answer or another fingerprint.
+    """
+    wanted = trusting.fingerprints(fingerprint)
+    guards.require_trust_options(fingerprint, yes=yes)
+    answers = trusting.ask(target)
+    sys.stdout.write("".join(f"{trusting.described(answer)}\n" for answer in answers))
+    sys.stdout.flush()
+    trusting.require_fingerprints(answers, wanted)
+    if all(answer.state == "pinned" for answer in answers):
+        return
+    changed = any(answer.state == "changed" for answer in answers)
+    guards.confirm_trust(target.environment, changed=changed, yes=yes)
+    line = trusting.pin(target, answers, hosts_file(settings.environment()))
+    sys.stdout.write(f"hosts.toml [{target.environment.name}]: {line}\n")
