@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline import redaction
 from pipeline.release import guards, present, variables
 from pipeline.remote.inventory import Target
 
@@ -33,6 +34,7 @@ def assign(target: Target, names: str, from_: str = "", yes: bool = False) -> No
     wanted = variables.names_of(names)
     guards.confirm(target.environment, "env.set", yes=yes)
     values = variables.values_of(wanted, Path(from_) if from_ else None)
+    redaction.learn(values.values())
     present.edited(variables.assign(target, values), target.environment.name, verb="set")
 
 

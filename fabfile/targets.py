@@ -13,7 +13,7 @@ from typing import Any
 from fabric import task
 from fabric.executor import Executor
 
-from pipeline import settings
+from pipeline import redaction, settings
 from pipeline.errors import speaking
 from pipeline.remote import inventory
 
@@ -44,7 +44,9 @@ def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[.
             named = str(getattr(context, "original_host", "") or "")
             names = [name.strip() for name in named.split(",") if name.strip()]
             variables = settings.environment()
-            body(inventory.resolve(names, hosts_file(variables), variables), *args, **kwargs)
+            target = inventory.resolve(names, hosts_file(variables), variables)
+            redaction.learn([target.environment.key])
+            body(target, *args, **kwargs)
 
         wrapped: Any = speaking(wrapper)
         wrapped.__signature__ = inspect.signature(body)

@@ -27,7 +27,9 @@ def main(words: Sequence[str]) -> int:
         options = Options(only=only, hook=True)
         return prepared.check(options, app=given.get("--app", ""), format="text")
     except Problem as problem:
-        sys.stderr.write(f"error: {problem}\n")
+        from pipeline import redaction
+
+        sys.stderr.write(redaction.clean(f"error: {problem}\n"))
         return problem.code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

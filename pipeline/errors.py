@@ -102,10 +102,12 @@ def speaking(body: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         from invoke.exceptions import Exit
 
+        from pipeline import redaction
+
         try:
             return body(*args, **kwargs)
         except Problem as problem:
-            raise Exit(f"error: {problem}", code=int(problem.code)) from None
+            raise Exit(redaction.clean(f"error: {problem}"), code=int(problem.code)) from None
         except KeyboardInterrupt:
             raise Exit("interrupted", code=_INTERRUPTED) from None
 

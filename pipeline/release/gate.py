@@ -9,6 +9,7 @@ from typing import Literal
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from pipeline import redaction
 from pipeline.errors import Locked, Problem, RollbackFailed, RolledBack, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import batches, diagnosis, health, shell
@@ -224,7 +225,7 @@ def _decide(watches: list[Watch], reason: str) -> None:
             fleet.layout,
             watch.activation.id,
             keep=not reason,
-            reason=reason or "healthy",
+            reason=redaction.clean(reason) or "healthy",
             downtime=_downtime(watch) or 0.0,
         )
         for attempt in Retrying(

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from pipeline import redaction
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release.cleanup import Cleaned
 from pipeline.release.inspect import Listed, Serving
@@ -16,7 +16,7 @@ from pipeline.release.operate import Health
 from pipeline.release.plan import Plan
 from pipeline.release.preflight import Finding
 from pipeline.release.setup import Prepared
-from pipeline.release.steps import Steps, count, megabytes
+from pipeline.release.steps import Steps, count, megabytes, shown
 from pipeline.release.summary import Summary
 from pipeline.release.survey import Entry
 from pipeline.release.unlock import Lock
@@ -34,7 +34,8 @@ def narrator(form: str) -> Steps:
 
 def as_json(value: object) -> None:
     """Print one JSON document on stdout."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    text = msgspec.json.encode(redaction.cleaned(msgspec.to_builtins(value)))
+    sys.stdout.write(msgspec.json.format(text, indent=2).decode() + "\n")
 
 
 def summary(result: Summary) -> None:
@@ -52,7 +53,7 @@ def summary(result: Summary) -> None:
     word = "deployed" if result.kind == "deploy" else "rolled back"
     where = f" · {result.url}" if result.url else ""
     text = f"{word} to {result.environment}: {', '.join(parts)}{where}"
-    console.print(f"[bold green]{escape(text)}[/]", highlight=False, soft_wrap=True)
+    console.print(f"[bold green]{shown(text)}[/]", highlight=False, soft_wrap=True)
 
 
 def status(rows: Sequence[Serving]) -> None:
@@ -134,7 +135,7 @@ def logs(rows: Sequence[tuple[str, str]]) -> None:
     for host, text in rows:
         if len(rows) > 1:
             sys.stdout.write(f"--- {host}\n")
-        sys.stdout.write(text)
+        sys.stdout.write(redaction.clean(text))
 
 
 def locks(rows: Sequence[Lock], *, freed: bool) -> None:
@@ -146,7 +147,7 @@ def locks(rows: Sequence[Lock], *, freed: bool) -> None:
         else:
             verb = "was held" if freed else "is held"
             text = f"{row.host}: {verb} by {row.by} since {row.since}, running `{row.command}`"
-        console.print(escape(text), highlight=False, soft_wrap=True)
+        console.print(shown(text), highlight=False, soft_wrap=True)
     if any(row.by for row in rows) and not freed:
         console.print(
             "The host holds it for an open connection. If that command still runs, wait for it or "
@@ -164,7 +165,7 @@ def prepared(rows: Sequence[Prepared], *, plan: bool) -> None:
         count = len(row.changed)
         console.print(f"{row.host}: {verb} {count}, {row.same} as they should be", highlight=False)
         for path in row.changed:
-            console.print(f"  {verb}  {escape(path)}", highlight=False, soft_wrap=True)
+            console.print(f"  {verb}  {shown(path)}", highlight=False, soft_wrap=True)
         if row.absent:
             console.print(
                 f"  missing  {row.absent}: give the service its environment with --env-file",
@@ -196,7 +197,7 @@ def edited(rows: Sequence[Edited], environment: str, *, verb: str) -> None:
         done = f"{verb} {', '.join(row.changed)}" if row.changed else "nothing changed"
         rest = f"; as wanted before: {', '.join(row.same)}" if row.same else ""
         text = f"{row.host}: {done}{rest} ({row.file})"
-        console.print(escape(text), highlight=False, soft_wrap=True)
+        console.print(shown(text), highlight=False, soft_wrap=True)
     if any(row.changed for row in rows):
         text = f"in effect after a restart: `fab -H {environment} restart`"
         console.print(text, highlight=False, soft_wrap=True)
@@ -208,7 +209,7 @@ def cleaned(rows: Sequence[Cleaned], *, plan: bool) -> None:
     verb = "would remove" if plan else "removed"
     for row in rows:
         names = ", ".join(row.removed) or "nothing"
-        console.print(escape(f"{row.host}: {verb} {names}"), highlight=False, soft_wrap=True)
+        console.print(shown(f"{row.host}: {verb} {names}"), highlight=False, soft_wrap=True)
 
 
 def planned(plan: Plan) -> None:
@@ -216,8 +217,8 @@ def planned(plan: Plan) -> None:
     console = _console()
     label = f"{plan.version} ({plan.commit[:9] or 'no commit'})"
     head = f"a deploy to {plan.environment} would make release {plan.release} of version {label}"
-    console.print(escape(head), highlight=False, soft_wrap=True)
-    console.print(escape(f"steps: {', '.join(plan.steps)}"), highlight=False, soft_wrap=True)
+    console.print(shown(head), highlight=False, soft_wrap=True)
+    console.print(shown(f"steps: {', '.join(plan.steps)}"), highlight=False, soft_wrap=True)
     _table(
         ("host", "serves", "would send", "disk after", "would remove", "downtime", "lock"),
         [
@@ -234,7 +235,7 @@ def planned(plan: Plan) -> None:
         ],
         "no hosts",
     )
-    console.print(escape(f"pending migrations: {plan.migrations}"), highlight=False)
+    console.print(shown(f"pending migrations: {plan.migrations}"), highlight=False)
     findings([finding for finding in plan.findings if finding.state != "ok"])
 
 
@@ -247,7 +248,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str) ->
     for head in heads:
         table.add_column(head, no_wrap=head in ("release", "from", "host"), overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(shown(str(cell)) for cell in row))
     console.print(table)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from paramiko import Agent
 from paramiko.ssh_exception import SSHException
 
+from pipeline import redaction
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release import fleet as fleets
 from pipeline.release import provision
@@ -77,9 +78,13 @@ def _environment_text(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        return path.read_text("utf-8")
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageProblem(f"--env-file={path} cannot be read: {error}") from None
+    pairs = (line.partition("=") for line in text.splitlines())
+    values = {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+    redaction.learn(redaction.secrets_of(values))
+    return text
 
 
 def _one(fleet: Fleet, member: Member, script: str, text: str) -> Prepared:

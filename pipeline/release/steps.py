@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline import redaction
+
 
 @dataclass
 class Step:
@@ -45,13 +47,18 @@ class Steps:
 
     def say(self, text: str) -> None:
         """Print a line that belongs to no step; `text` is taken as it is."""
-        self.console.print(escape(text), highlight=False, soft_wrap=True)
+        self.console.print(shown(text), highlight=False, soft_wrap=True)
 
     def _tell(self, colour: str, word: str, step: Step, seconds: float) -> None:
         step.seconds = seconds
         self.done.append(step)
         line = f"  [{colour}]{word:<6}[/] {step.name:<11} {seconds:6.1f} s"
-        self.console.print(f"{line}  {escape(step.note)}".rstrip(), highlight=False, soft_wrap=True)
+        self.console.print(f"{line}  {shown(step.note)}".rstrip(), highlight=False, soft_wrap=True)
+
+
+def shown(text: str) -> str:
+    """Return `text` for a console: without known secrets, and with no markup in it."""
+    return escape(redaction.clean(text))
 
 
 def megabytes(count: int) -> str:

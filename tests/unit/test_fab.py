@@ -181,3 +181,11 @@ def test_trust_without_a_fingerprint_is_refused_before_connecting(
     ended = fab("-H", "staging", "trust", *words, hosts=hosts, STAGING_DEPLOY_HOST="127.0.0.1:1")
     assert ended.returncode == 2
     assert said in ended.stderr
+
+
+def test_an_error_never_shows_a_secret_of_the_environment(hosts: Path):
+    secret = "hunter2-hunter2-hunter2"
+    ended = fab("-H", secret[:12], "status", hosts=hosts, DEPLOY_TOKEN=secret)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: -H [***]: no such environment")
+    assert secret[:8] not in ended.stderr
