@@ -113,10 +113,10 @@ def resolve(names: Sequence[str], path: Path, variables: Mapping[str, str]) -> T
     if len(names) == 1 and names[0] in tables:
         environment = _environment(names[0], tables, path, variables)
         return Target(environment, tuple(host_of(h, environment, path) for h in environment.hosts))
-    return _byhost_of(names, tables, path, variables)
+    return _by_host(names, tables, path, variables)
 
 
-def _byhost_of(
+def _by_host(
     names: Sequence[str], tables: dict[str, Any], path: Path, variables: Mapping[str, str]
 ) -> Target:
     if several := [name for name in names if name in tables]:
