@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
 from pipeline.remote import execute, transfer
 from pipeline.remote.inventory import Target
+from pipeline.remote.transfer import Lines
 
 _MISMATCH = 4
 _NONE_PENDING = "No pending migrations!"
@@ -50,7 +51,7 @@ def deploy(
     with ExitStack() as stack:
         # Both take their time, and nothing waits for them before the upload.
         unpacking = stack.enter_context(_unpacking(artifact))
-        options = stack.enter_context(_line_for_rsync(target))
+        lines = stack.enter_context(_lines_for_rsync(target))
         with say.step("lock") as step:
             fleet = stack.enter_context(fleets.connected(target))
             found = stack.enter_context(fleets.locked(fleet, command, wait=lock_wait))
@@ -62,7 +63,7 @@ def deploy(
             name = new_name(found)
             step.note = f"release {name}, version {artifact.manifest.label}"
         with say.step("upload") as step:
-            sent = upload(fleet, found, artifact, unpacking.result(), name, options)
+            sent = upload(fleet, found, artifact, unpacking.result(), name, lines)
             step.note = f"{megabytes(sent)} sent of {megabytes(artifact.manifest.bytes)}"
         with say.step("backup") as step:
             pending = prepare(fleet, found, artifact, name)
@@ -139,17 +140,15 @@ def doctor(target: Target, artifact: Artifact | None) -> list[preflight.Finding]
 
 
 def upload(
-    fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, name: str, options: str
+    fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, name: str, lines: Lines
 ) -> int:
-    """Put the release into .deploy/incoming of every host; return the bytes sent to all.
-
-    `options` are those of rsync's ssh.
-    """
+    """Put the release into .deploy/incoming of every host; return the bytes sent to all."""
     target = fleet.layout.incoming / name
 
     def one(member: Member, survey: Survey) -> int:
         if transfer.can_rsync(member.connection, "rsync" in survey.have):
             link = fleet.layout.releases / survey.current if survey.current else None
+            options = lines.options(member.host)
             return transfer.upload_tree(member.connection, options, tree, target, link)
         path = target.with_name(f"{name}.tar.gz")
         return transfer.upload_file(member.connection, artifact.path, path)
@@ -210,14 +209,14 @@ def pending_migrations(said: list[str]) -> list[str]:
 
 
 @contextmanager
-def _line_for_rsync(target: Target) -> Iterator[str]:
-    """Yield the options for rsync's ssh, whose own lines come up meanwhile."""
+def _lines_for_rsync(target: Target) -> Iterator[Lines]:
+    """Yield the lines of rsync's ssh, which come up meanwhile."""
     environment, hosts = target.environment, target.hosts
     with (
         transfer.ssh_options(environment, hosts) as options,
-        transfer.opened(options, environment, hosts) as shared,
+        closing(Lines(options, environment, hosts)) as lines,
     ):
-        yield shared
+        yield lines
 
 
 def _pending_note(pending: list[str]) -> str:

@@ -9,10 +9,12 @@ import shlex
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from fabric import Connection
-from paramiko import Channel, SSHException
+from paramiko import Channel, SSHException, Transport
 
 from pipeline.errors import Unreachable
 
@@ -68,9 +70,51 @@ def dropped(connection: Connection, error: BaseException) -> Unreachable:
     return Unreachable(f"{connection.host}: the connection broke: {reason or 'closed'}")
 
 
+class _Sessions:
+    """One session of each connection, opened while the one before it is in use.
+
+    To open one costs a round trip, and whoever runs one script soon runs another.
+    """
+
+    def __init__(self) -> None:
+        self._ready: WeakKeyDictionary[Transport, Future[Channel | None]] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def take(self, connection: Connection) -> Channel:
+        """Return a session that nobody else uses, and have the next one opened."""
+        connection.open()
+        transport = connection.transport
+        with self._lock:
+            opened = self._ready.pop(transport, None)
+        channel: Channel | None = opened.result() if opened else None
+        if channel is None or channel.closed:
+            channel = connection.create_session()
+        with self._lock:
+            if transport not in self._ready:
+                self._ready[transport] = _opening(transport)
+        return channel
+
+
+def _opening(transport: Transport) -> "Future[Channel | None]":
+    """Open a session in the background; None where the host allows no more or the line is gone."""
+    opened: Future[Channel | None] = Future()
+
+    def ask() -> None:
+        try:
+            opened.set_result(transport.open_session())
+        except (OSError, EOFError, SSHException):
+            opened.set_result(None)  # who needs one asks again, and is told why
+
+    # A daemon: on a line that is dead it would keep the program from ending.
+    threading.Thread(target=ask, name="next session", daemon=True).start()
+    return opened
+
+
+_SESSIONS = _Sessions()
+
+
 def _channel(connection: Connection) -> Channel:
-    channel: Channel = connection.create_session()
-    return channel
+    return _SESSIONS.take(connection)
 
 
 class Held:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fabric import Connection
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from pipeline.errors import Unreachable
 from pipeline.remote import keys
@@ -20,9 +21,12 @@ from pipeline.remote.inventory import Environment, Host
 
 _FILES = re.compile(r"^Number of regular files transferred: ([\d,.]+)", re.MULTILINE)
 _SIZE = re.compile(r"^Total transferred file size: ([\d,.]+)", re.MULTILINE)
-_LONGEST_DIRECTORY = 40
-"""Characters: the address of a socket holds 104 on macOS, 108 on Linux (unix(7)), %C is 40 of them,
-and ssh appends 17 while it opens it."""
+_LONGEST_DIRECTORY = 80
+"""Characters: the address of a socket holds 104 on macOS, 108 on Linux (unix(7)), and ssh appends
+17 to the name while it opens it."""
+
+_POLL = 0.01
+"""Seconds between two looks whether ssh's line is up."""
 
 _SENT = re.compile(r"^Total bytes sent: ([\d,.]+)", re.MULTILINE)
 
@@ -52,42 +56,61 @@ def ssh_options(environment: Environment, hosts: tuple[Host, ...]) -> Iterator[s
         yield " ".join(f"-o {option}" for option in options)
 
 
-@contextmanager
-def opened(options: str, environment: Environment, hosts: tuple[Host, ...]) -> Iterator[str]:
-    """Open OpenSSH's own line to every host in the background; yield the options that use it.
+class Lines:
+    """OpenSSH's own line to every host, coming up in the background; `close` ends them.
 
     rsync cannot use our connection, and a second one costs about eight round trips: these are
-    made while the hosts are surveyed. Where it does not come up, rsync's ssh connects by itself,
-    and says why it cannot. %C names host, port and user (ssh_config(5)).
+    made while the hosts are surveyed.
     """
-    if not (shutil.which("rsync") and shutil.which("ssh")):
-        yield options
-        return
-    with tempfile.TemporaryDirectory(prefix="qusto-") as directory:
-        if len(directory) > _LONGEST_DIRECTORY:
-            yield options
+
+    def __init__(self, options: str, environment: Environment, hosts: tuple[Host, ...]) -> None:
+        """`options` are those of ssh_options; without ssh or rsync no line opens."""
+        self._options = options
+        self._patience = environment.connect_timeout
+        self._masters: dict[Host, tuple[Path, subprocess.Popen[bytes]]] = {}
+        self._directory = tempfile.TemporaryDirectory(prefix="qusto-")
+        place = Path(self._directory.name)
+        usable = shutil.which("rsync") and shutil.which("ssh")
+        if not usable or len(str(place)) > _LONGEST_DIRECTORY:
             return
-        shared = f"{options} -o ControlPath={directory}/%C"
-        masters = [
-            subprocess.Popen(
-                (
-                    *("ssh", *shlex.split(shared), "-o", "ControlMaster=yes", "-N"),
-                    *("-p", str(host.port), f"{environment.user}@{host.address}"),
-                ),
+        for number, host in enumerate(hosts):
+            control = place / str(number)
+            opening = ("-o", f"ControlPath={control}", "-o", "ControlMaster=yes", "-N")
+            to = ("-p", str(host.port), f"{environment.user}@{host.address}")
+            master = subprocess.Popen(
+                ("ssh", *shlex.split(options), *opening, *to),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for us; we end them
             )
-            for host in hosts
-        ]
-        try:
-            yield f"{shared} -o ControlMaster=no"
-        finally:
-            for master in masters:
-                master.terminate()
-            for master in masters:
-                master.wait()
+            self._masters[host] = control, master
+
+    def options(self, host: Host) -> str:
+        """Return the options of a ssh to `host` that uses its line, once that is up.
+
+        Where it does not come up, rsync's ssh connects by itself, and says why it cannot.
+        """
+        if host not in self._masters:
+            return self._options
+        control, master = self._masters[host]
+        up = Retrying(
+            stop=stop_after_delay(self._patience),
+            wait=wait_fixed(_POLL),
+            retry=retry_if_result(lambda ready: not ready),
+            retry_error_callback=lambda _: False,
+        )
+        # The socket appears when the host has let us in.
+        up(lambda: control.exists() or master.poll() is not None)
+        return f"{self._options} -o ControlPath={control} -o ControlMaster=no"
+
+    def close(self) -> None:
+        """End them all."""
+        for _, master in self._masters.values():
+            master.terminate()
+        for _, master in self._masters.values():
+            master.wait()
+        self._directory.cleanup()
 
 
 def can_rsync(connection: Connection, host_has_rsync: bool) -> bool:
@@ -118,7 +141,9 @@ def upload_tree(
         f"{tree}/",
         f"{target}/",
         delete=True,
-        rsync_opts=f"--links --checksum --no-times --stats --no-human-readable --timeout=60 {link}",
+        # The file list in one piece: asked for in pieces it costs more round trips.
+        rsync_opts="--links --checksum --no-times --no-inc-recursive --stats "
+        f"--no-human-readable --timeout=60 {link}",
         ssh_opts=options,
     )
     if result is None or result.failed:

@@ -7,6 +7,7 @@ tab=$(printf '\t')
 shown=0
 absent=0
 while :; do
+  pause=0.1
   total=0
   if grep -qx "id$tab$ID" journal 2>/dev/null; then total=$(wc -l <journal); fi
   if [ "$total" -gt "$shown" ]; then
@@ -20,7 +21,12 @@ while :; do
   case "$last" in
     kept | rolled-back | rollback-failed) exit 0 ;;
     waiting)
-      look
+      # Told already: only the end is of interest.
+      if [ -f "verdict.$ID" ]; then
+        pause=0.02
+      else
+        look
+      fi
       ;;
   esac
   # A unit that is being stopped (`deactivating`) still rolls back: it has not vanished.
@@ -32,5 +38,5 @@ while :; do
       [ "$absent" -lt 5 ] || exit 1
       ;;
   esac
-  sleep 0.1
+  sleep "$pause"
 done

@@ -207,6 +207,6 @@ while [ "$(now)" -lt "$deadline" ]; do
     roll_back "$reason"
   fi
   systemctl is-failed --quiet "$SERVICE.service" 9>&- && roll_back '"the service failed"'
-  sleep 0.1
+  sleep 0.05
 done
 roll_back '"no verdict came before the deadline"'
