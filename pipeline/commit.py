@@ -8,13 +8,19 @@ Invoke's own start would take longer than the whole answer when everything is re
 import sys
 from collections.abc import Sequence
 
+from pipeline.ahead import Started
 from pipeline.errors import ExitCode, Problem
 
 _INTERRUPTED = 130
 
 
-def main(words: Sequence[str]) -> int:
-    """Check what is staged; returns the exit code of `inv check --hook`."""
+def main(
+    words: Sequence[str], asked: tuple[bytes, bytes] | None = None, beam: Started | None = None
+) -> int:
+    """Check what is staged; returns the exit code of `inv check --hook`.
+
+    `asked` is what repository.ask has just returned, `beam` one that boots already.
+    """
     given = dict(zip(words[::2], words[1::2], strict=False))
     if len(words) % 2 or not set(given) <= {"--app", "--only"}:
         sys.stderr.write("usage: python -m pipeline.commit [--app DIR] [--only NAME,...]\n")
@@ -25,7 +31,8 @@ def main(words: Sequence[str]) -> int:
 
     try:
         options = Options(only=only, hook=True)
-        return prepared.check(options, app=given.get("--app", ""), format="text")
+        ahead = prepared.Ahead(asked, beam)
+        return prepared.check(options, app=given.get("--app", ""), format="text", ahead=ahead)
     except Problem as problem:
         from pipeline import redaction
 

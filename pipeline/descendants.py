@@ -7,21 +7,16 @@ inherit. Where there is no /proc (macOS), the process group is all that can be r
 """
 
 import os
-import secrets
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
+from pipeline.marker import PREFIX
+
 PROC = Path("/proc")
-
-PREFIX = f"QUSTO_CHILD_{os.getpid()}_{secrets.token_hex(4)}_"
-"""Begins the name of every marker of this run; an inner run keeps the outer run's markers."""
-
-_numbers = count(1)
 
 # epmd serves every BEAM of the machine and outlives the one that started it on purpose.
 _SHARED = frozenset({"epmd"})
@@ -42,11 +37,6 @@ for signal in QUIT TERM KILL; do
     sleep 1
 done
 """
-
-
-def new_marker() -> str:
-    """Return the name of an environment variable that no other child carries."""
-    return f"{PREFIX}{next(_numbers)}"
 
 
 @dataclass(frozen=True)

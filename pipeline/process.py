@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from pipeline import descendants
+from pipeline import descendants, marker
 from pipeline.capture import Capture
 from pipeline.gitlocal import LOCAL_VARIABLES
 from pipeline.output import Compact
@@ -164,14 +164,14 @@ async def run(command: Command, stop: Stop) -> Result:
 async def start(command: Command, inherit: tuple[int, ...] = ()) -> "Program | NotStarted":
     """Start the command in a session of its own; it keeps the descriptors of `inherit` open."""
     _no_core_files()
-    marker = descendants.new_marker()
+    own = marker.new_marker()
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     try:
         child = await asyncio.create_subprocess_exec(
             *command.argv,
             cwd=command.cwd,
-            env={**command.env, marker: "1"},
+            env={**command.env, own: "1"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=writing,
             stderr=writing,
@@ -183,13 +183,42 @@ async def start(command: Command, inherit: tuple[int, ...] = ()) -> "Program | N
         return NotStarted(_why_not(command, error))
     finally:
         os.close(writing)
-    return Program(child, marker, reading)
+    return Program(child, own, reading)
+
+
+class _Child(Protocol):
+    @property
+    def pid(self) -> int: ...
+
+    async def wait(self) -> int: ...
+
+
+class _Spawned:
+    """A child of ours that asyncio did not start."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._ended: asyncio.Future[int] | None = None
+
+    def _reap(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    async def wait(self) -> int:
+        if self._ended is None:
+            self._ended = asyncio.get_running_loop().run_in_executor(None, self._reap)
+        # Whoever is cancelled here must not take the answer from the next one.
+        return await asyncio.shield(self._ended)
+
+
+def adopt(pid: int, marker: str, output: int) -> "Program":
+    """Return the program that was started as `start` does it, by other means."""
+    return Program(_Spawned(pid), marker, output)
 
 
 class Program:
     """A program that was started, with all that it starts. `output` is the pipe it writes to."""
 
-    def __init__(self, child: asyncio.subprocess.Process, marker: str, output: int) -> None:
+    def __init__(self, child: _Child, marker: str, output: int) -> None:
         self._child = child
         self._marker = marker
         self.output = output

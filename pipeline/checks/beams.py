@@ -8,9 +8,9 @@ pass is told; whatever is no pass ends its BEAM, and the next row gets a fresh o
 import os
 import secrets
 import time
-from pathlib import Path
 
-from pipeline import process
+from pipeline import ahead, process
+from pipeline.ahead import Started
 from pipeline.capture import Capture
 from pipeline.process import (
     Command,
@@ -24,17 +24,20 @@ from pipeline.process import (
     Stop,
 )
 
-_DRIVER = Path(__file__).with_name("beam.exs")
 _SEPARATOR = "\x1f"
 _STREAMS = 2
 """Both lead into one pipe and nothing orders them: a task is over when each has said so."""
 
 
 class Beams:
-    """The BEAMs of one run; at most `rows` more rows will ask for one."""
+    """The BEAMs of one run; at most `rows` more rows will ask for one.
 
-    def __init__(self, rows: int = 0) -> None:
+    `begun` is one that boots already.
+    """
+
+    def __init__(self, rows: int = 0, begun: Started | None = None) -> None:
         self._rows = rows
+        self._begun = begun
         self._idle: list[Beam] = []
         self._expected: list[str] = []
 
@@ -59,7 +62,7 @@ class Beams:
         earlier = self._expected.index(row) if row in self._expected else len(self._expected)
         self.expect_no_more(row)
         warm = await self._taker(command) if earlier < len(self._idle) else None
-        beam = warm or await _start(command)
+        beam = warm or self._adopt(command) or await _start(command)
         if isinstance(beam, NotStarted):
             return Result(beam, "", 0.0, began)
         try:
@@ -77,6 +80,16 @@ class Beams:
         """End the idle ones."""
         while self._idle:
             await self._idle.pop().end()
+
+    def _adopt(self, command: Command) -> "Beam | None":
+        """Return the BEAM that was begun before the run, if it is what the command needs."""
+        begun = self._begun
+        if begun is None or not begun.take(str(command.cwd), command.env):
+            return None
+        program = process.adopt(begun.pid, begun.marker, begun.output)
+        beam = Beam(program, command, begun.orders, begun.mark)
+        beam.take(command)
+        return beam
 
     async def _taker(self, command: Command) -> "Beam | None":
         """Return an idle BEAM that has taken the order, if there is one."""
@@ -142,7 +155,7 @@ async def _start(command: Command) -> "Beam | NotStarted":
     mark = f"\x1e{secrets.token_hex(8)}"
     reading, writing = os.pipe()
     # By its number: what the BEAM starts does not inherit it.
-    argv = ("elixir", str(_DRIVER), f"/dev/fd/{reading}", mark)
+    argv = ("elixir", ahead.DRIVER, f"/dev/fd/{reading}", mark)
     started = Command(argv, command.cwd, command.env, command.timeout)
     try:
         program = await process.start(started, inherit=(reading,))

@@ -15,6 +15,7 @@ import msgspec
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
+from pipeline.ahead import Started
 from pipeline.checks import databases, durations, partitions, plan, red, report, suite_records
 from pipeline.checks.listeners import listening
 from pipeline.checks.partitions import Partitioning
@@ -48,7 +49,7 @@ def check(ready: Prepared, *, app: str, format: str) -> int:
     )
     runners: dict[str, Runner] = {"test": partial(partitions.run, partitioning=partitioning)}
     again = f"inv check.{{name}}{with_app(app)}{' --ci' if options.ci else ''}"
-    return run_rows(place, ready.rows, options, runners, again, ready.finish)
+    return run_rows(place, ready.rows, options, runners, again, ready.finish, ready.ahead.beam)
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,12 @@ def run_rows(
     runners: Mapping[str, Runner],
     again: str,
     finish: Callable[[Sequence[Outcome]], str] = lambda _outcomes: "",
+    begun: Started | None = None,
 ) -> int:
-    """Run and report; `finish` hears the outcomes and says what hindered it."""
+    """Run and report; `finish` hears the outcomes and says what hindered it.
+
+    `begun` is a BEAM that boots already.
+    """
     began = time.monotonic()
     pace = Pace(
         plan.jobs(options, place.settings),
@@ -90,7 +95,7 @@ def run_rows(
     if not place.json:
         drawing.start()
     with listening(sys.stdout, os.environ, json=place.json, app=place.app) as listener:
-        ran = run(place.app, rows, listener, pace, runners)
+        ran = run(place.app, rows, listener, pace, runners, begun)
     # They decide about the order and --failed; a git directory that cannot be written to has none.
     with suppress(OSError):
         durations.remember(place.app, ran.outcomes)

@@ -41,10 +41,15 @@ def note(
     )
 
 
-def answer(app: Path, environ: Mapping[str, str]) -> list[str] | None:
-    """Return the lines for a commit that nothing need be run for, or None for the long way."""
+def answer(
+    app: Path, environ: Mapping[str, str], asked: tuple[bytes, bytes] | None = None
+) -> list[str] | None:
+    """Return the lines for a commit that nothing need be run for, or None for the long way.
+
+    `asked` is what repository.ask has just returned.
+    """
     noted = instant.read(str(app))
-    tree = worktree.read(app, environ)
+    tree = worktree.read(app, environ, asked)
     if noted is None or isinstance(tree, NoTree):
         return None
     listing = worktree.listing(tree)

@@ -39,18 +39,16 @@ _FILE = "glance"
 _PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def answer(app: str, environ: Mapping[str, str]) -> tuple[str, bool]:
+def answer(app: str, environ: Mapping[str, str], asked: tuple[bytes, bytes]) -> tuple[str, bool]:
     """Return the line for a commit that nothing need be run for, or none.
 
-    If there is none, the second value tells whether a closer look might find one.
+    If there is none, the second value tells whether a closer look might find one. `asked` is what
+    repository.ask has just returned.
     """
     noted = read(app)
     if noted is None:
         return "", False
-    try:
-        listing, status = repository.ask(app, environ)
-    except OSError:
-        return "", False
+    listing, status = asked
     staged = _staged(os.fsdecode(status))
     if staged is None:
         return "", True

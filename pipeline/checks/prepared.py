@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
+from pipeline.ahead import Started
 from pipeline.checks import gitbase, glance, hook, instant, plan, red, reuse, table, worktree
 from pipeline.checks.plan import Options, Planned
 from pipeline.checks.reuse import Memory
@@ -21,6 +22,17 @@ from pipeline.checks.verdicts import Outcome, Verdict
 from pipeline.checks.worktree import NoTree, Tree
 from pipeline.errors import ExitCode, UsageProblem
 from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What the commit hook has done before it loaded us: git's answers, a BEAM that boots."""
+
+    asked: tuple[bytes, bytes] | None = None
+    beam: Started | None = None
+
+
+_NOTHING = Ahead()
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,7 @@ class Prepared:
     rows: Sequence[Planned]
     memory: Memory | None
     notes: tuple[str, ...] = ()
+    ahead: Ahead = _NOTHING
 
     @property
     def answered(self) -> bool:
@@ -74,7 +87,7 @@ class Prepared:
             hook.note(self.app, memory, own, verdicts, os.environ)
 
 
-def check(options: Options, *, app: str, format: str) -> int:
+def check(options: Options, *, app: str, format: str, ahead: Ahead = _NOTHING) -> int:
     """Run the planned checks, or answer at once if nothing is left to run; the exit code."""
     began = time.monotonic()
     require_known(format)
@@ -82,7 +95,7 @@ def check(options: Options, *, app: str, format: str) -> int:
         from pipeline.checks import fixing
 
         return fixing.check(options, app=app, format=format)
-    ready = prepare(options, app=app)
+    ready = prepare(options, app=app, ahead=ahead)
     if options.hook and not ready.rows:
         empty = {"verdict": "passed", "exit_code": 0, "checks": []}
         text = "nothing staged that a check of the hook looks at: nothing to do"
@@ -110,7 +123,7 @@ def require_known(format: str) -> None:
         raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")
 
 
-def prepare(options: Options, *, app: str) -> Prepared:
+def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
     """Find the application and its rows, and settle those that have passed before.
 
     Raises UsageProblem. With --ci nothing is reused: a fresh clone has no past, and a cached one
@@ -123,7 +136,7 @@ def prepare(options: Options, *, app: str) -> Prepared:
     if options.failed:
         options = _red(found, options)
     if options.hook:
-        options, tree, notes = _staged(found, options, settings)
+        options, tree, notes = _staged(found, options, settings, ahead)
         if not options.only:
             return Prepared(found, settings, options, (), None, tuple(notes))
     rows = plan.plan(found, options, settings, os.environ)
@@ -138,10 +151,10 @@ def prepare(options: Options, *, app: str) -> Prepared:
     if isinstance(memory, NoTree):
         if not all(row.settled for row in rows):
             notes.append(f"nothing is reused: {memory.reason}")
-        return Prepared(found, settings, options, rows, None, tuple(notes))
+        return Prepared(found, settings, options, rows, None, tuple(notes), ahead)
     if not options.anew:
         rows = reuse.settle(rows, memory)
-    return Prepared(found, settings, options, rows, memory, tuple(notes))
+    return Prepared(found, settings, options, rows, memory, tuple(notes), ahead)
 
 
 def _red(app: Path, options: Options) -> Options:
@@ -158,7 +171,9 @@ def _red(app: Path, options: Options) -> Options:
     return replace(options, only=names)
 
 
-def _staged(app: Path, options: Options, settings: Settings) -> tuple[Options, Tree, list[str]]:
+def _staged(
+    app: Path, options: Options, settings: Settings, ahead: Ahead
+) -> tuple[Options, Tree, list[str]]:
     """Return the options that name the rows of the hook, the tree, and warnings."""
     if options.ci or options.base:
         raise UsageProblem("--hook is about the commit being made: it goes with no --ci or --base")
@@ -167,7 +182,7 @@ def _staged(app: Path, options: Options, settings: Settings) -> tuple[Options, T
     plan.known("[tool.qusto] hook", settings.hook or (), rows)
     known = [row for row in table.CHECKS if row.name not in (*settings.skip, *options.skip)]
     candidates = hook.candidates(known, options.only or settings.hook)
-    tree = worktree.read(app, os.environ)
+    tree = worktree.read(app, os.environ, ahead.asked)
     if isinstance(tree, NoTree):
         raise UsageProblem(f"--hook looks at what is staged, but {tree.reason}")
     names = glance.select(hook.inputs(candidates), tree.staged)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import descendants
+from pipeline.ahead import Started
 from pipeline.checks import generated, running, scheduler
 from pipeline.checks.beams import Beams
 from pipeline.checks.check import Check
@@ -48,15 +49,18 @@ def run(
     listener: Listener,
     pace: Pace,
     runners: Mapping[str, Runner],
+    begun: Started | None = None,
 ) -> Ran:
     """Run the rows on `app`; `runners` has those of rows that are more than one program.
+
+    `begun` is a BEAM that the first row which fits may have (ahead.py).
 
     Returns when no child is left.
 
     INT, TERM and HUP end the children, and their checks are unknown; a second one kills them.
     Children see the real environment, never .env.
     """
-    return asyncio.run(_run(app, rows, listener, pace, runners))
+    return asyncio.run(_run(app, rows, listener, pace, runners, begun))
 
 
 async def _run(
@@ -65,10 +69,11 @@ async def _run(
     listener: Listener,
     pace: Pace,
     runners: Mapping[str, Runner],
+    begun: Started | None,
 ) -> Ran:
     stop = Stop()
     urgency = scheduler.urgencies(rows, pace.expected)
-    beams = Beams(sum(row.check.shares_beam for row in rows if not row.settled))
+    beams = Beams(sum(row.check.shares_beam for row in rows if not row.settled), begun)
     context = Context(app, os.environ, stop, Slots(pace.jobs, urgency), listener, beams)
     with descendants.guarded(), heeding_signals(stop):
         pulse = asyncio.create_task(_pulse(listener))

@@ -45,10 +45,15 @@ def records(app: Path) -> Path | None:
     return Path(found) if found else None
 
 
-def read(app: Path, environ: Mapping[str, str]) -> Tree | NoTree:
-    """Return the files of `app`; only those that differ from the index are read."""
+def read(
+    app: Path, environ: Mapping[str, str], asked: tuple[bytes, bytes] | None = None
+) -> Tree | NoTree:
+    """Return the files of `app`; only those that differ from the index are read.
+
+    `asked` is what repository.ask returned, where it has been asked just now.
+    """
     try:
-        listed, changed = repository.ask(str(app), environ)
+        listed, changed = asked or repository.ask(str(app), environ)
     except FileNotFoundError:
         return NoTree("git is not installed")
     except OSError as error:

@@ -20,7 +20,7 @@ from types import TracebackType
 
 import asyncssh
 
-from pipeline import descendants
+from pipeline import descendants, marker
 from pipeline.errors import Problem
 from pipeline.sandbox.server import Server
 from pipeline.settings import PROJECT
@@ -52,7 +52,7 @@ class Sandbox:
     """One sandbox host, from `with` to its end. `port` is the SSH port, `http` the service's."""
 
     def __init__(self) -> None:
-        self._marker = descendants.new_marker()
+        self._marker = marker.new_marker()
         self._server: Server | None = None
         self.directory = Path()
         self.http = 0

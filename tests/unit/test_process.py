@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import descendants, output, process
+from pipeline import marker, output, process
 from pipeline.process import Command, Exited, Interrupted, NotStarted, Result, Signalled, Stop
 
 needs_elixir = pytest.mark.skipif(shutil.which("elixir") is None, reason="elixir is not installed")
@@ -240,7 +240,7 @@ def test_short_output_is_whole_even_where_a_character_meets_the_bound():
 
 
 def test_markers_differ_and_belong_to_one_run():
-    first, second = descendants.new_marker(), descendants.new_marker()
+    first, second = marker.new_marker(), marker.new_marker()
     assert first != second
-    assert first.startswith(descendants.PREFIX)
-    assert second.startswith(descendants.PREFIX)
+    assert first.startswith(marker.PREFIX)
+    assert second.startswith(marker.PREFIX)

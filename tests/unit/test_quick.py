@@ -162,3 +162,16 @@ def test_checks_that_need_nothing_staged_are_not_claimed(app: Path, home: Path):
     ended = hook(app, home)
     assert ended.stdout == "nothing staged that a check of the hook looks at: nothing to do\n"
     assert not ran(home)
+
+
+def test_long_way_uses_the_beam_that_was_begun(app: Path, home: Path):
+    elixir = home / "bin/elixir"
+    counting = elixir.read_text().replace("#!/bin/sh\n", '#!/bin/sh\necho beam >> "$HOME/calls"\n')
+    elixir.write_text(counting)
+    write(app, {"lib/a.ex": "three"})
+    git(app, "add", "--all")
+    assert hook(app, home).returncode == 0
+    calls = (home / "calls").read_text().splitlines()
+    assert any(call.startswith("compile") for call in calls)
+    assert calls.count("beam") <= 2
+    assert calls[0] == "beam"
