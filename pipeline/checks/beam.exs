@@ -33,11 +33,41 @@ defmodule Mix.Tasks.Qusto.Orders do
 
   # `elixir -r FILE -S mix TASK …`
   defp start("-r", [file, "-S", "mix", task | arguments]) do
-    Code.require_file(file)
+    load(file)
     Mix.Task.run(task, arguments)
   end
 
   defp start(task, arguments), do: Mix.Task.run(task, arguments)
+
+  # Code.require_file for a file of one module (evidence.exs), whose compilation takes as long as a
+  # quick task. So it is kept, for this text and this Elixir and OTP. Without a cache it is compiled.
+  defp load(file) do
+    version = {System.version(), :erlang.system_info(:otp_release), :erlang.system_info(:version)}
+    key = :erlang.md5(:erlang.term_to_binary({File.read!(file), version}))
+    cache = System.get_env("XDG_CACHE_HOME") || Path.join(System.user_home() || "", ".cache")
+    kept = Path.join([cache, "qusto-pipeline", "#{Base.encode16(key)}.beam"])
+
+    with {:ok, kept_binary} <- File.read(kept),
+         {module, binary} <- safely_decoded(kept_binary),
+         {:module, ^module} <- :code.load_binary(module, to_charlist(file), binary) do
+      :persistent_term.put(module, Path.rootname(file))
+    else
+      _ ->
+        [{module, binary}] = Code.compile_file(file)
+        # Whole or not at all, whoever else writes it.
+        fresh = "#{kept}-#{System.pid()}"
+
+        with :ok <- File.mkdir_p(Path.dirname(kept)),
+             :ok <- File.write(fresh, :erlang.term_to_binary({module, binary})),
+             do: File.rename(fresh, kept)
+    end
+  end
+
+  defp safely_decoded(binary) do
+    :erlang.binary_to_term(binary)
+  rescue
+    ArgumentError -> :error
+  end
 
   # Byte by byte, since a read of more waits for all of it.
   defp order(file, line) do

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import process
+from pipeline.checks import suite_evidence
 from pipeline.checks.beams import Beams
 from pipeline.checks.running import judge
 from pipeline.checks.table import CHECKS
@@ -203,3 +205,24 @@ def test_real_rows_have_the_verdicts_of_separate_beams(tmp_path: Path, state: st
             "red": {"test"},
         }[state]
     )
+
+
+def test_evidence_comes_from_the_kept_formatter_and_from_none_that_is_spoiled(tmp_path: Path):
+    app = tiny(tmp_path / "app", {"a": "assert true"})
+    cache = tmp_path / "cache"
+    environ = process.environment(os.environ, {"MIX_ENV": "test", "XDG_CACHE_HOME": str(cache)})
+    kept: list[bytes] = []
+    for spoiled in (None, None, b"", b"\x83h\x02"):
+        if spoiled is not None:
+            next((cache / "qusto-pipeline").iterdir()).write_bytes(spoiled)
+        directory = Path(tempfile.mkdtemp(dir=tmp_path))
+        argv = suite_evidence.command(("mix", "test"), app, directory)
+        (ran,) = in_turn(Command(argv, app, environ, 60.0))
+        assert ran.ended == Exited(0), ran.output
+        found = suite_evidence.read(directory)
+        assert found is not None
+        assert found.ran == {"test/a_test.exs": 1}
+        (file,) = (cache / "qusto-pipeline").iterdir()
+        kept.append(file.read_bytes())
+    assert kept[0] == kept[1]
+    assert min(map(len, kept)) > 1000
