@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.errors import Problem, RolledBack
 from pipeline.release import artifact as artifacts
 from pipeline.release import cleanup, gate, naming, preflight, shell
+from pipeline.release import dump as dumps
 from pipeline.release import fleet as fleets
 from pipeline.release import summary as summaries
 from pipeline.release import survey as surveys
@@ -68,8 +69,13 @@ def deploy(
         with say.step("backup") as step:
             pending = prepare(fleet, found, artifact, name)
             step.note = f"{found[0].current or 'nothing to back up'}; {_pending_note(pending)}"
+        wanted = [] if skip_migrations else pending
+        dump = None
+        if wanted and fleet.environment.backup_database:
+            with say.step("database") as step:
+                dump = dumps.take(fleet, name)
+                step.note = f"dumped, {megabytes(dump.bytes)}" if dump else ""
         with say.step("activate") as step:
-            wanted = [] if skip_migrations else pending
             migrate: Migrate = fleet.environment.migrate if wanted else "none"
             version, commit = artifact.manifest.version, artifact.manifest.commit
             digest = artifact.manifest.digest
@@ -89,7 +95,7 @@ def deploy(
         with say.step("clean up") as step:
             step.note = cleanup.after_deploy(fleet, found, name)
     summary = summaries.summarize(fleet, plans, served, say)
-    return replace(summary, bytes_sent=sent, migrations=wanted)
+    return replace(summary, bytes_sent=sent, migrations=wanted, dump=dump)
 
 
 def new_name(found: list[Survey]) -> str:

@@ -29,6 +29,8 @@ class Listed:
     version: str
     commit: str
     state: str
+    dump_bytes: int = 0
+    """Size of the dump of the database from before its migrations; 0 without one."""
 
 
 def status(target: Target) -> list[Serving]:
@@ -91,4 +93,5 @@ def _listed(name: str, survey: Survey, before: str) -> Listed:
         version=str(manifest.get("version", "")),
         commit=str(manifest.get("commit", ""))[:9],
         state=", ".join(filter(None, states)),
+        dump_bytes=survey.dumps.get(name, 0),
     )

@@ -57,12 +57,26 @@ class Layout:
         return self.root / "var/lib" / self.service
 
     @property
+    def dumps(self) -> PurePosixPath:
+        """Dumps of the database, the service user's; nobody else may read them."""
+        return self.backups / "database"
+
+    def dump(self, name: str) -> PurePosixPath:
+        """Return the dump from before the migrations of release `name`."""
+        return self.dumps / f"before_{name}.dump"
+
+    @property
+    def dump_script(self) -> PurePosixPath:
+        """What the dump unit runs, root's."""
+        return self.root / "etc/qusto" / f"{self.environment}-dump"
+
+    @property
     def activation_unit(self) -> str:
         """The fixed name of the transient unit, which makes it a mutex."""
         return f"qusto-deploy-{self.environment}"
 
     def output(self, what: str) -> PurePosixPath:
-        """Return where the migrate or pending unit (`what`) leaves what it printed."""
+        """Return where the migrate, pending or dump unit (`what`) leaves what it printed."""
         return self.root / "run" / f"{self.service}-{what}" / "output"
 
 

@@ -15,7 +15,7 @@ from pipeline.release.fleet import Fleet, Member
 from pipeline.release.preflight import Finding
 from pipeline.release.survey import Entry, Survey
 from pipeline.remote import transfer
-from pipeline.remote.inventory import Target
+from pipeline.remote.inventory import Environment, Target
 from pipeline.remote.transfer import Changed
 
 
@@ -77,17 +77,18 @@ def plan(target: Target, artifact: Artifact, *, skip_migrations: bool) -> Plan:
         version=artifact.manifest.version,
         commit=artifact.manifest.commit,
         migrations="known after the upload, from the release itself",
-        steps=steps(target.environment.migrate, skip_migrations=skip_migrations),
+        steps=steps(target.environment, skip_migrations=skip_migrations),
         hosts=hosts,
         findings=findings,
     )
 
 
-def steps(migrate: str, *, skip_migrations: bool) -> list[str]:
+def steps(environment: Environment, *, skip_migrations: bool) -> list[str]:
     """Return what would be done, in order."""
     migrating = [] if skip_migrations else ["migrate (first host, if any is pending)"]
-    before, after = (migrating, []) if migrate == "before-stop" else ([], migrating)
-    activation = [*before, "stop", *after, "link", "start", "health"]
+    dumping = ["dump the database (likewise)"] if migrating and environment.backup_database else []
+    before, after = (migrating, []) if environment.migrate == "before-stop" else ([], migrating)
+    activation = [*dumping, *before, "stop", *after, "link", "start", "health"]
     return ["lock", "preflight", "upload", "verify", "back up", *activation, "clean up"]
 
 

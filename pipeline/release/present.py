@@ -54,6 +54,14 @@ def summary(result: Summary) -> None:
     where = f" · {result.url}" if result.url else ""
     text = f"{word} to {result.environment}: {', '.join(parts)}{where}"
     console.print(f"[bold green]{shown(text)}[/]", highlight=False, soft_wrap=True)
+    if result.migrations:
+        kept = (
+            f"the database before them: {result.dump.path} on {result.dump.host}; "
+            if result.dump
+            else ""
+        )
+        text = f"{kept}ClickHouse is not backed up by a deploy"
+        console.print(shown(text), highlight=False, soft_wrap=True)
 
 
 def status(rows: Sequence[Serving]) -> None:
@@ -66,10 +74,17 @@ def status(rows: Sequence[Serving]) -> None:
 
 
 def releases(rows: Sequence[Listed]) -> None:
-    """Print the releases that are there."""
+    """Print the releases that are there, and the dumps of the database where there are any."""
+    dumped = any(row.dump_bytes for row in rows)
     _table(
-        ("release", "version", "commit", "state"),
-        [(r.name, r.version, r.commit, r.state) for r in rows],
+        ("release", "version", "commit", "state", *(["database before it"] if dumped else [])),
+        [
+            (
+                *(row.name, row.version, row.commit, row.state),
+                *([megabytes(row.dump_bytes) if row.dump_bytes else ""] if dumped else []),
+            )
+            for row in rows
+        ],
         "no releases yet",
     )
 

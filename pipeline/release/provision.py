@@ -32,6 +32,7 @@ def script(
             "DEPLOY_HOME": str(layout.root / "home" / environment.user),
             "DEPLOY_KEY": deploy_key,
             "ENV_FILE": str(layout.env_file),
+            "DUMPS": str(layout.dumps) if environment.backup_database else "",
             "WITH_ENV": int(with_env),
             "REPLACE_ENV": int(replace_env),
         }
@@ -40,4 +41,7 @@ def script(
         f"place {shlex.quote(str(file.path))} {file.mode} {shlex.quote(file.text)}\n"
         for file in units.host_files(layout, environment)
     )
-    return variables + shell.body("setup") + places + shell.body("setup-end")
+    wanted = units.host_files(layout, environment)
+    obsolete = [file for file in units.dump_files(layout, environment) if file not in wanted]
+    gone = "".join(f"gone {shlex.quote(str(file.path))}\n" for file in obsolete)
+    return variables + shell.body("setup") + places + gone + shell.body("setup-end")

@@ -23,9 +23,11 @@ def schema_note(summary: Summary) -> str:
     if not summary.stay_applied:
         return "Only the code went back; no migration has run since that release, by the history."
     names = "".join(f"\n  {name}" for name in summary.stay_applied)
+    kept = "".join(f"\n  {path}" for path in summary.dumps)
+    dumped = f"\nThe database as it was before them, which nothing restores by itself:{kept}"
     return (
         "Only the code went back. These migrations stay applied, and the older code must be able "
-        f"to live with them:{names}"
+        f"to live with them:{names}{dumped if kept else ''}"
     )
 
 
@@ -55,7 +57,9 @@ def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Su
             served = gate.activate(fleet, plans)
             step.note = summaries.note(served)
     applied = surveys.left_applied(found[0].history, name)
-    return replace(summaries.summarize(fleet, plans, served, say), stay_applied=applied)
+    newer = [str(fleet.layout.dump(to)) for to in sorted(found[0].dumps) if to > name]
+    summary = summaries.summarize(fleet, plans, served, say)
+    return replace(summary, stay_applied=applied, dumps=newer if applied else [])
 
 
 def choose(fleet: Fleet, found: list[Survey], to: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pipeline.release.activation import Activation
+from pipeline.release.dump import Dump
 from pipeline.release.fleet import Fleet
 from pipeline.release.steps import Steps
 
@@ -32,8 +33,12 @@ class Summary:
     steps: list[tuple[str, float]]
     bytes_sent: int = 0
     migrations: list[str] = field(default_factory=list)
+    dump: Dump | None = None
+    """Of a deploy: the database as it was before these migrations."""
     stay_applied: list[str] = field(default_factory=list)
     """Of a rollback: migrations of newer deploys, which it does not undo."""
+    dumps: list[str] = field(default_factory=list)
+    """Of a rollback: dumps of the first host's database from before these migrations."""
 
 
 def summarize(fleet: Fleet, plans: list[Activation], served: list[Served], say: Steps) -> Summary:

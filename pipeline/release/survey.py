@@ -62,6 +62,8 @@ class Survey:
     journal: dict[str, str] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    dumps: dict[str, int] = field(default_factory=dict)
+    """Release → bytes of the database's dump from before its migrations."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -126,6 +128,12 @@ def parse(lines: Iterable[str]) -> Survey:
         journal=dict(text.split("\t", 1) for text in found.get("journal", []) if "\t" in text),
         versions={name: _json(text) for name, text in manifests.items()},
         problems=tuple(problems),
+        dumps={
+            name: int(size)
+            for text in found.get("dump", [])
+            for name, _, size in [text.partition("\t")]
+            if naming.is_name(name) and size.isdigit()
+        },
     )
 
 

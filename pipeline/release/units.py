@@ -10,6 +10,7 @@ the BEAM would use.
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from pipeline.release import shell
 from pipeline.release.layout import Layout
 from pipeline.remote.inventory import Environment
 
@@ -39,6 +40,7 @@ def host_files(layout: Layout, environment: Environment) -> list[HostFile]:
             oneshot(layout, environment, "pending", "Plausible.Release.pending_streaks()"),
         ),
         HostFile(units / f"{layout.service}-recover.service", "644", recover(layout, environment)),
+        *(dump_files(layout, environment) if environment.backup_database else ()),
         HostFile(
             layout.root / "etc/sudoers.d" / f"qusto-deploy-{layout.environment}",
             "440",
@@ -100,6 +102,41 @@ TimeoutStartSec=3600
 """
 
 
+def dump_files(layout: Layout, environment: Environment) -> list[HostFile]:
+    """Return the unit that dumps the database, and the script that it runs.
+
+    The command stands in the script: in a unit systemd would read % and $ for its own.
+    """
+    output = layout.output("dump")
+    unit = f"""\
+# Written by `fab setup`; changes here are lost.
+[Unit]
+Description=Qusto Analytics ({layout.environment}): dump of the database before migrations
+
+[Service]
+Type=oneshot
+{_identity(layout, environment)}
+RuntimeDirectory={output.parent.name}
+RuntimeDirectoryPreserve=yes
+WorkingDirectory={layout.dumps}
+ExecStart=/bin/sh -c '/bin/sh {layout.dump_script} 2>{output}; code=$$?; cat {output}; exit $$code'
+TimeoutStartSec=3600
+"""
+    script = shell.SHEBANG + shell.render(
+        "dump",
+        DUMPS=str(layout.dumps),
+        CANDIDATE=str(layout.candidate),
+        KEEP=environment.keep,
+        COMMAND=environment.backup_database,
+    )
+    return [
+        HostFile(
+            layout.root / "etc/systemd/system" / f"{layout.service}-dump.service", "644", unit
+        ),
+        HostFile(layout.dump_script, "755", script),
+    ]
+
+
 def recover(layout: Layout, environment: Environment) -> str:
     """Return the unit that ends, at boot and before the service, what an activation left open."""
     return f"""\
@@ -130,6 +167,11 @@ def sudo_lines(layout: Layout, environment: Environment) -> list[str]:
         f"{systemctl} kill --signal=TERM {layout.service}.service",
         f"{systemctl} start {layout.service}-migrate.service",
         f"{systemctl} start {layout.service}-pending.service",
+        *(
+            [f"{systemctl} start {layout.service}-dump.service"]
+            if environment.backup_database
+            else []
+        ),
         f"/usr/bin/systemd-run --collect --quiet --uid={environment.user} --service-type=exec "
         f"--unit={layout.activation_unit} {layout.activate}",
     ]

@@ -55,6 +55,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     migrate: Literal["after-stop", "before-stop"] = "after-stop"
     keep: int = 5
     batch: int | str = "100%"
+    backup_database: str = ""
     confirm: bool = False
     connect_timeout: int = 10
     root: str = "/"
@@ -187,6 +188,8 @@ def _validate(environment: Environment, where: str) -> None:
         raise UsageProblem(f"{where}: `key` and `key_file` are both set; keep one")
     if environment.keep < 1:
         raise UsageProblem(f"{where}: `keep` = {environment.keep}, but at least 1 must be kept")
+    if "\n" in environment.backup_database:
+        raise UsageProblem(f"{where}: `backup_database` is more than one line")
     batch = environment.batch
     if batch < 1 if isinstance(batch, int) else not _SHARE.fullmatch(batch):
         raise UsageProblem(

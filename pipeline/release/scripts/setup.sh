@@ -46,6 +46,15 @@ place() {
   fi
 }
 
+# gone PATH: what an earlier setting had put there
+gone() {
+  [ -e "$1" ] || return 0
+  if changed "$1 (removed)"; then
+    rm -f "$1"
+    units_changed=1
+  fi
+}
+
 for program in curl flock sha256sum sudo systemctl visudo; do
   command -v "$program" >/dev/null 2>&1 || { printf 'missing\t%s\n' "$program"; missing=1; }
 done
@@ -79,3 +88,4 @@ mkdir_parents "$BACKUPS"
 for path in "$BASE" "$BASE/releases" "$BASE/.deploy" "$BASE/.deploy/incoming" "$BACKUPS"; do
   directory "$path" "$DEPLOY_USER" 755
 done
+[ -z "$DUMPS" ] || directory "$DUMPS" "$SERVICE_USER" 755

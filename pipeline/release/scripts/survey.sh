@@ -35,6 +35,11 @@ for directory in "$BACKUPS"/release_*/; do
   directory=${directory%/}
   say backup "${directory##*/release_}"
 done
+for file in "$BACKUPS"/database/before_*.dump; do
+  [ -f "$file" ] || continue
+  name=${file##*/before_}
+  printf 'dump\t%s\t%s\n' "${name%.dump}" "$(stat -c %s "$file")"
+done
 for file in "$BASE"/.deploy/failed/*; do
   [ -f "$file" ] && say failed "${file##*/}"
 done

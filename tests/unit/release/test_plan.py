@@ -9,6 +9,7 @@ from pipeline.release import survey as surveys
 from pipeline.release.plan import HostPlan, Plan
 from pipeline.release.survey import Entry
 from pipeline.remote.transfer import Changed
+from tests.unit.release.test_activation import ENVIRONMENT
 
 
 def entry(number: int, outcome: str, downtime: float | None, kind: str = "deploy") -> Entry:
@@ -38,10 +39,18 @@ def test_usual_downtime_is_the_median_of_kept_deploys():
     ],
 )
 def test_steps_are_in_the_order_of_the_deploy(migrate: str, skip: bool, order: list[str]):
-    steps = [step.split(" (")[0] for step in plan.steps(migrate, skip_migrations=skip)]
+    environment = msgspec.structs.replace(ENVIRONMENT, migrate=migrate)
+    steps = [step.split(" (")[0] for step in plan.steps(environment, skip_migrations=skip)]
     first = steps.index(order[0])
     assert steps[first : first + 3] == order
     assert (steps[0], steps[-1]) == ("lock", "clean up")
+
+
+def test_database_is_dumped_before_anything_is_stopped():
+    environment = msgspec.structs.replace(ENVIRONMENT, backup_database="pg_dump x")
+    steps = plan.steps(environment, skip_migrations=False)
+    assert steps[5:7] == ["dump the database (likewise)", "stop"]
+    assert not any("dump" in step for step in plan.steps(environment, skip_migrations=True))
 
 
 def test_disk_after_is_what_is_free_without_what_has_changed():

@@ -1,0 +1,52 @@
+"""`backup_database`: the database dumped before a deploy's migrations, while all still serves.
+
+PostgreSQL, or whatever the command reads; ClickHouse is not covered (docs/deploying.md).
+"""
+
+from dataclasses import dataclass
+
+from pipeline.errors import RolledBack
+from pipeline.release import shell
+from pipeline.release.fleet import Fleet
+from pipeline.remote import execute
+
+_LONGEST = 3700
+"""Seconds: a little more than TimeoutStartSec of the unit."""
+
+
+@dataclass(frozen=True)
+class Dump:
+    """Where the database lies as it was before the migrations; bytes is its size."""
+
+    host: str
+    path: str
+    bytes: int
+
+
+def take(fleet: Fleet, name: str) -> Dump | None:
+    """Dump the database before the migrations of release `name`, on the host that will run them.
+
+    None where the environment has no `backup_database`. Raises RolledBack, with the command's own
+    words, when there is no dump afterwards that could be used; nothing has been stopped then.
+    """
+    if not fleet.environment.backup_database:
+        return None
+    member, layout = fleet.members[0], fleet.layout
+    path = layout.dump(name)
+    script = shell.render(
+        "save",
+        SERVICE=layout.service,
+        DUMP=str(path),
+        OUTPUT=str(layout.output("dump")),
+    )
+    ended = execute.sh(member.connection, script, timeout=_LONGEST)
+    sizes = [line[7:] for line in ended.out.splitlines() if line.startswith("dumped\t")]
+    if ended.code or not sizes:
+        raise RolledBack(
+            f"{member}: the database could not be dumped, so {name} was not activated; nothing "
+            "was stopped",
+            remedy="`backup_database` of hosts.toml is run as the service user, with its "
+            f"environment; the journal of {layout.service}-dump.service has all of it",
+            detail=ended.err,
+        )
+    return Dump(str(member), str(path), int(sizes[0]))
