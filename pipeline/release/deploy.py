@@ -20,7 +20,7 @@ from pipeline.release.activation import Migrate
 from pipeline.release.artifact import Artifact
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.manifest import Manifest
-from pipeline.release.steps import Steps, count, megabytes
+from pipeline.release.steps import Steps, amount, count, megabytes
 from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
 from pipeline.remote import execute, transfer
@@ -65,7 +65,7 @@ def deploy(
             step.note = f"release {name}, version {artifact.manifest.label}"
         with say.step("upload") as step:
             sent = upload(fleet, found, artifact, unpacking.result(), name, lines)
-            step.note = f"{megabytes(sent)} sent of {megabytes(artifact.manifest.bytes)}"
+            step.note = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
         with say.step("backup") as step:
             pending = prepare(fleet, found, artifact, name)
             step.note = f"{found[0].current or 'nothing to back up'}; {_pending_note(pending)}"
@@ -147,11 +147,14 @@ def doctor(target: Target, artifact: Artifact | None) -> list[preflight.Finding]
 
 def upload(
     fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, name: str, lines: Lines
-) -> int:
-    """Put the release into .deploy/incoming of every host; return the bytes sent to all."""
+) -> int | None:
+    """Put the release into .deploy/incoming of every host.
+
+    Returns the bytes sent to all, None if they are not known of one.
+    """
     target = fleet.layout.incoming / name
 
-    def one(member: Member, survey: Survey) -> int:
+    def one(member: Member, survey: Survey) -> int | None:
         if transfer.can_rsync(member.connection, "rsync" in survey.have):
             link = fleet.layout.releases / survey.current if survey.current else None
             options = lines.options(member.host)
@@ -159,7 +162,9 @@ def upload(
         path = target.with_name(f"{name}.tar.gz")
         return transfer.upload_file(member.connection, artifact.path, path)
 
-    return sum(fleets.each_surveyed(fleet, found, one))
+    sent = fleets.each_surveyed(fleet, found, one)
+    known = [number for number in sent if number is not None]
+    return sum(known) if len(known) == len(sent) else None
 
 
 def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) -> list[str]:

@@ -24,15 +24,16 @@ class HostPlan:
     """One host. `changed_bytes` is the size of the changed files: at most so much is sent.
 
     `disk_after` is in bytes; `removed` is what the clean-up would take; `downtime` is the median of
-    the deploys that were kept here, in seconds, None without any.
+    the deploys that were kept here, in seconds, None without any. What is not known is None.
     """
 
     host: str
     before: str
     locked_by: str
-    changed_files: int
-    changed_bytes: int
-    disk_after: int
+    changed_files: int | None
+    changed_bytes: int | None
+    disk_after: int | None
+    inodes_after: int | None
     removed: list[str]
     downtime: float | None
 
@@ -96,13 +97,18 @@ def host_plan(
     host: str, seen: Survey, keep: int, name: str, changed: Changed, locked_by: str
 ) -> HostPlan:
     """Return the plan of one host from what was seen on it."""
+    # A file system may count none (btrfs); what has not changed is hard links.
+    inodes = None
+    if seen.inodes and changed.files is not None:
+        inodes = seen.inodes - changed.files - changed.directories
     return HostPlan(
         host=host,
         before=seen.current,
         locked_by=locked_by,
         changed_files=changed.files,
         changed_bytes=changed.size,
-        disk_after=seen.disk * 1024 - changed.added,
+        disk_after=None if changed.added is None else seen.disk * 1024 - changed.added,
+        inodes_after=inodes,
         removed=cleanup.doomed(seen, keep, name).paths,
         downtime=usual_downtime(seen.history),
     )
@@ -133,12 +139,12 @@ def _changes(
     with transfer.ssh_options(fleet.environment, hosts) as options:
 
         def one(member: Member, seen: Survey) -> Changed:
-            whole = artifact.manifest.bytes
+            whole, directories = artifact.manifest.bytes, transfer.directories(tree)
             if not transfer.can_rsync(member.connection, "rsync" in seen.have):
                 tarball = artifact.path.stat().st_size
-                return Changed(1, tarball, added=tarball + whole)
+                return Changed(1, tarball, tarball + whole, directories + artifact.manifest.files)
             if not seen.current:
-                return Changed(artifact.manifest.files, whole, added=whole)
+                return Changed(artifact.manifest.files, whole, whole, directories)
             serving = fleet.layout.releases / seen.current
             return transfer.compare_tree(member.connection, options, tree, serving)
 

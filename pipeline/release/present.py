@@ -16,7 +16,7 @@ from pipeline.release.operate import Health
 from pipeline.release.plan import Plan
 from pipeline.release.preflight import Finding
 from pipeline.release.setup import Prepared
-from pipeline.release.steps import Steps, count, megabytes, shown
+from pipeline.release.steps import Steps, amount, count, megabytes, shown
 from pipeline.release.summary import Summary
 from pipeline.release.survey import Entry
 from pipeline.release.unlock import Lock
@@ -48,7 +48,7 @@ def summary(result: Summary) -> None:
     if downtimes:
         parts.append(f"downtime {max(downtimes):.2f} s")
     if result.kind == "deploy":
-        parts.append(f"{megabytes(result.bytes_sent)} sent")
+        parts.append(f"{amount(result.bytes_sent)} sent")
         parts.append(f"{count(len(result.migrations), 'migration')} run")
     word = "deployed" if result.kind == "deploy" else "rolled back"
     where = f" · {result.url}" if result.url else ""
@@ -235,13 +235,19 @@ def planned(plan: Plan) -> None:
     console.print(shown(head), highlight=False, soft_wrap=True)
     console.print(shown(f"steps: {', '.join(plan.steps)}"), highlight=False, soft_wrap=True)
     _table(
-        ("host", "serves", "would send", "disk after", "would remove", "downtime", "lock"),
+        (
+            *("host", "serves", "would send", "disk after", "inodes after"),
+            *("would remove", "downtime", "lock"),
+        ),
         [
             (
                 host.host,
                 host.before or "nothing",
-                f"{count(host.changed_files, 'file')}, at most {megabytes(host.changed_bytes)}",
-                megabytes(host.disk_after),
+                "not known"
+                if host.changed_files is None
+                else f"{count(host.changed_files, 'file')}, at most {amount(host.changed_bytes)}",
+                "not known" if host.disk_after is None else megabytes(host.disk_after),
+                "not known" if host.inodes_after is None else f"{host.inodes_after:,}",
                 ", ".join(host.removed) or "nothing",
                 "not known" if host.downtime is None else f"about {host.downtime:.1f} s",
                 host.locked_by or "free",

@@ -61,6 +61,11 @@ def shown(text: str) -> str:
     return escape(redaction.clean(text))
 
 
+def amount(count: int | None) -> str:
+    """Return `megabytes`, or that nobody knows."""
+    return "an unknown amount" if count is None else megabytes(count)
+
+
 def megabytes(count: int) -> str:
     """Return a number of bytes for people: 812 B, 3.4 kB, 12.0 MB."""
     if count < 1000:

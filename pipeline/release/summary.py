@@ -31,7 +31,7 @@ class Summary:
     url: str
     hosts: list[Served]
     steps: list[tuple[str, float]]
-    bytes_sent: int = 0
+    bytes_sent: int | None = 0
     migrations: list[str] = field(default_factory=list)
     dump: Dump | None = None
     """Of a deploy: the database as it was before these migrations."""

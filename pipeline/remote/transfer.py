@@ -128,8 +128,8 @@ def upload_tree(
     tree: Path,
     target: PurePosixPath,
     link_dest: PurePosixPath | None,
-) -> int:
-    """Make `target` on the host equal to `tree`; return the bytes sent.
+) -> int | None:
+    """Make `target` on the host equal to `tree`; return the bytes sent, None if not known.
 
     Files equal to those of `link_dest` become hard links to them. Contents are compared, not
     times: two builds of one commit differ only in times (measured; research/deploy.md 2.9).
@@ -158,11 +158,15 @@ def upload_tree(
 
 @dataclass(frozen=True)
 class Changed:
-    """How many files would be sent, at most how many bytes, and how many the disk would take."""
+    """What would be sent: files, and at most so many bytes; None where rsync's words are unknown.
 
-    files: int
-    size: int
-    added: int
+    The disk would take `added` bytes, and as many inodes as there are `files` and directories.
+    """
+
+    files: int | None
+    size: int | None
+    added: int | None
+    directories: int
 
 
 def compare_tree(
@@ -187,11 +191,16 @@ def compare_tree(
             f"{connection.host}: the releases could not be compared", detail=said[-1500:]
         )
     size = _digits(_SIZE.search(result.stdout))
-    return Changed(_digits(_FILES.search(result.stdout)), size, added=size)
+    return Changed(_digits(_FILES.search(result.stdout)), size, size, directories(tree))
 
 
-def _digits(found: "re.Match[str] | None") -> int:
-    return int(re.sub(r"\D", "", found[1])) if found else 0
+def directories(tree: Path) -> int:
+    """Return how many directories are below `tree`."""
+    return sum(path.is_dir() for path in tree.rglob("*"))
+
+
+def _digits(found: "re.Match[str] | None") -> int | None:
+    return int(re.sub(r"\D", "", found[1])) if found else None
 
 
 def upload_file(connection: Connection, source: Path, target: PurePosixPath) -> int:

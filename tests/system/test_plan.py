@@ -1,10 +1,11 @@
 """`fab deploy --plan`: what it says is what the deploy then does, and it changes nothing."""
 
 import json
+from pathlib import Path
 
 from tests.system.artifacts import Builder
 from tests.system.hosts import Host
-from tests.system.site import BASE, Site, current
+from tests.system.site import BASE, Site, current, version
 
 
 def everything(host: Host) -> str:
@@ -30,6 +31,10 @@ def test_the_plan_changes_nothing_and_the_deploy_does_what_it_says(serving: Site
     summary = serving.deploy(artifact)
     # A file list and its checksums are sent whatever has changed; rsync -z compresses the rest.
     assert summary["bytes_sent"] < planned["changed_bytes"] + 150_000
+    assert summary["bytes_sent"] > planned["changed_bytes"] / 10
+    free = host.run(f"df -Pi {BASE} | awk 'NR == 2 {{ print $4 }}'").stdout
+    # The backup's directories and a few records are not foreseen.
+    assert 0 <= planned["inodes_after"] - int(free) < 2000
     # What has not changed has three names: the release before, its backup and this one.
     changed = host.run(f"find {BASE}/current/ -type f -links -3 | wc -l").stdout
     assert planned["changed_files"] == int(changed)
@@ -47,3 +52,24 @@ def test_a_plan_ends_as_the_deploy_would(serving: Site, build: Builder):
         holder.communicate(timeout=120)
     assert ended.code == 12, ended.text
     assert "staging is locked by" in ended.err or "still running" in ended.err
+
+
+def test_a_plan_for_a_host_that_lacks_something_shows_it_and_is_refused(
+    serving: Site, build: Builder
+):
+    host = serving.hosts[0]
+    host.run("mv /usr/bin/curl /usr/bin/curl.away")
+    ended = serving.fab("deploy", f"--artifact={build('1.1.0')}", "--plan")
+    assert ended.code == 2, ended.text
+    assert "would make release" in ended.out
+    assert "lacks curl" in ended.out
+    assert "lacks curl" in ended.err
+    assert "install there: curl" in ended.err
+
+
+def test_a_deploy_that_builds_leaves_stdout_to_json(serving: Site, app_copy: Path):
+    ended = serving.done("deploy", "--format=json", QUSTO_APP_DIR=str(app_copy))
+    summary = json.loads(ended.out)
+    assert summary["steps"][0][0] == "build"
+    assert "All dependencies are up to date" in ended.err
+    assert version(serving.hosts[0]) == summary["version"]

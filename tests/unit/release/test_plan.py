@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from pipeline.errors import Locked
-from pipeline.release import plan
+from pipeline.release import plan, present
 from pipeline.release import survey as surveys
 from pipeline.release.plan import HostPlan, Plan
 from pipeline.release.survey import Entry
@@ -53,14 +53,29 @@ def test_database_is_dumped_before_anything_is_stopped():
     assert not any("dump" in step for step in plan.steps(environment, skip_migrations=True))
 
 
-def test_disk_after_is_what_is_free_without_what_has_changed():
-    seen = surveys.parse(["disk\t100"])
-    made = plan.host_plan("web", seen, 5, "20260101_000000", Changed(3, 2400, 5000), "")
+def test_room_after_is_what_is_free_without_what_has_changed():
+    seen = surveys.parse(["disk\t100", "inodes\t1000"])
+    made = plan.host_plan("web", seen, 5, "20260101_000000", Changed(3, 2400, 5000, 40), "")
     assert (made.disk_after, made.changed_files, made.downtime) == (100 * 1024 - 5000, 3, None)
+    assert made.inodes_after == 1000 - 3 - 40
+
+
+def test_what_rsync_does_not_tell_is_not_known(capsys: pytest.CaptureFixture[str]):
+    seen = surveys.parse(["disk\t100", "inodes\t1000"])
+    made = plan.host_plan("web", seen, 5, "20260101_000000", Changed(None, None, None, 40), "")
+    assert (made.disk_after, made.inodes_after, made.changed_files) == (None, None, None)
+    present.planned(Plan("staging", "20260101_000000", "1", "", [], "", [made], []))
+    assert capsys.readouterr().out.count("not known") == 4
+
+
+def test_file_system_without_a_count_of_inodes_has_none_afterwards():
+    seen = surveys.parse(["disk\t100", "inodes\t0"])
+    made = plan.host_plan("web", seen, 5, "20260101_000000", Changed(3, 1, 1, 4), "")
+    assert made.inodes_after is None
 
 
 def test_a_locked_host_refuses_as_the_deploy_would():
-    host = HostPlan("web", "", "anna since noon", 0, 0, 0, [], None)
+    host = HostPlan("web", "", "anna since noon", 0, 0, 0, 0, [], None)
     made = Plan("staging", "20260101_000000", "1", "", [], "", [host], [])
     with pytest.raises(Locked, match="web: staging is locked by anna since noon"):
         plan.require(made)
