@@ -5,7 +5,6 @@ A wrong value would be worse than none, so there is no guess: an unknown name, f
 raises UsageProblem.
 """
 
-import fnmatch
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -283,8 +282,3 @@ _FUNCTIONS: Mapping[str, Function] = {
     "toJSON": lambda value: json.dumps(value, indent=2),
     "fromJSON": json.loads,
 }
-
-
-def glob(pattern: str) -> re.Pattern[str]:
-    """Return what a pattern of hashFiles matches, over paths with `/`."""
-    return re.compile(fnmatch.translate(pattern))
