@@ -8,7 +8,7 @@ from pipeline import app as apps
 from pipeline import settings
 from pipeline.release import artifact as artifacts
 from pipeline.release import attach as attaching
-from pipeline.release import build, guards, present
+from pipeline.release import build, guards, page, present
 from pipeline.release import deploy as flow
 from pipeline.release import plan as planning
 from pipeline.release.artifact import Artifact
@@ -44,16 +44,17 @@ def deploy(
     say = present.narrator(format)
     if not plan:
         guards.confirm(target.environment, "deploy", yes=yes)
-    built = artifacts.read(Path(artifact)) if artifact else _build(target, format, say)
-    if plan:
-        planned = planning.plan(target, built, skip_migrations=skip_migrations)
-        present.as_json(planned) if format == "json" else present.planned(planned)
-        planning.require(planned)
-        return
-    result = flow.deploy(
-        target, built, skip_migrations=skip_migrations, lock_wait=lock_wait, say=say
-    )
-    present.as_json(result) if format == "json" else present.summary(result)
+    with page.of_step(target, "deploy", say, os.environ):
+        built = artifacts.read(Path(artifact)) if artifact else _build(target, format, say)
+        if plan:
+            planned = planning.plan(target, built, skip_migrations=skip_migrations)
+            present.as_json(planned) if format == "json" else present.planned(planned)
+            planning.require(planned)
+            return
+        result = flow.deploy(
+            target, built, skip_migrations=skip_migrations, lock_wait=lock_wait, say=say
+        )
+        present.as_json(result) if format == "json" else present.summary(result)
 
 
 def _build(target: Target, format: str, say: Steps) -> Artifact:

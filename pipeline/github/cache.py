@@ -59,13 +59,9 @@ def key(job: str, mix_env: str, app: Path, environ: Mapping[str, str], base: str
 
 
 def lock_hash(app: Path) -> str:
-    """Return a digest of every mix.lock below `app` but those of dependencies."""
-    found = hashlib.sha256()
-    for path in sorted(app.rglob("mix.lock")):
-        place = path.relative_to(app)
-        if place.parts[0] not in ("deps", "_build"):
-            found.update(f"{place}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return found.hexdigest()
+    """Return the digest of the application's mix.lock; that of nothing if it has none."""
+    path = app / "mix.lock"
+    return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
 
 
 def as_outputs(found: Key) -> str:
