@@ -177,6 +177,7 @@ def run_tests(
         "parts": "the directory in which jobs left their partitions",
         "env": _ENVS,
         "cover": "merge their coverage",
+        "junit": "also write the outcomes to this file, as JUnit XML",
         "app": _APP,
         "format": _FORMAT,
     },
@@ -187,13 +188,15 @@ def gather_tests(
     parts: str,
     env: str = "test",
     cover: bool = False,
+    junit: str = "",
     app: str = "",
     format: str = "text",
 ) -> None:
     """Judge the partitions that jobs left in a directory (inv test --parts) as one suite."""
     from pipeline.checks import suite_commands
 
-    _end(suite_commands.gather(_environments(env), parts, cover=cover, app=app, format=format))
+    asked = _environments(env)
+    _end(suite_commands.gather(asked, parts, cover=cover, junit=junit, app=app, format=format))
 
 
 @task(
@@ -230,6 +233,106 @@ def build(_c: Context, env: str = "prod", app: str = "", dist: str = "") -> None
     target = Path(dist).absolute() if dist else settings.PROJECT / "dist"
     built = releases.build(found, os.environ, mix_env=env, dist=target, out=sys.stdout)
     sys.stdout.write(f"built {built.manifest.label}: {built.path}\n")
+
+
+@task(
+    help={
+        "env": "MIX_ENV to build for: the community ones leave scripts out",
+        "force": "also when nothing has changed",
+        "app": _APP,
+    }
+)
+@speaking
+def tracker(_c: Context, env: str = "test", force: bool = False, app: str = "") -> None:
+    """Build the tracker scripts, if tracker/ has changed or a script is missing."""
+    from pipeline import app as apps
+    from pipeline import settings
+    from pipeline import tracker as scripts
+
+    found = apps.find(app or None, settings.environment(), Path.cwd())
+    done = scripts.build(found, os.environ, mix_env=env, force=force, out=sys.stdout)
+    sys.stdout.write(f"{done}\n")
+
+
+@task(name="matrix")
+@speaking
+def ci_matrix(_c: Context) -> None:
+    """Print the matrix of the test job, as JSON: each MIX_ENV in each partition."""
+    from pipeline.ci import commands
+
+    _end(commands.matrix())
+
+
+@task(
+    name="cache-key",
+    help={
+        "job": "build, static or security",
+        "env": "MIX_ENV of the job",
+        "app": _APP,
+        "format": "text (lines for GITHUB_OUTPUT) or json",
+    },
+)
+@speaking
+def ci_cache_key(
+    _c: Context, job: str, env: str = "test", app: str = "", format: str = "text"
+) -> None:
+    """Print key, restore-keys and path of a job's cache; CACHE_VERSION is in the key."""
+    from pipeline.ci import commands
+
+    _end(commands.cache_key(job, env, app=app, format=format))
+
+
+@task(
+    name="deps",
+    help={
+        "env": "fetch the Hex packages of this MIX_ENV",
+        "npm": "install these npm packages: assets, tracker; comma separated",
+        "app": _APP,
+    },
+)
+@speaking
+def ci_deps(_c: Context, env: str = "", npm: str = "", app: str = "") -> None:
+    """Fetch the dependencies of a job, as the lock files say."""
+    from pipeline import app as apps
+    from pipeline import settings
+    from pipeline.ci import deps
+
+    found = apps.find(app or None, settings.environment(), Path.cwd())
+    deps.fetch(found, os.environ, mix_env=env, packages=_names(npm))
+
+
+@task(
+    name="run",
+    help={
+        "job": "the job's name in the workflow file",
+        "workflow": "the file, where several have a job of that name",
+        "matrix": "values that choose one job of a matrix: mix_env=test,mix_test_partition=3",
+        "list": "only show its steps",
+        "app": _APP,
+    },
+)
+@speaking
+def ci_run(
+    _c: Context,
+    job: str,
+    workflow: str = "",
+    matrix: str = "",
+    list: bool = False,
+    app: str = "",
+) -> None:
+    """Replay the steps of a workflow job here, in order, with its environment."""
+    from pipeline.ci import commands
+
+    _end(commands.run_job(job, workflow=workflow, matrix=matrix, only_list=list, app=app))
+
+
+@task(name="lint", help={"app": _APP, "format": _FORMAT})
+@speaking
+def ci_lint(_c: Context, app: str = "", format: str = "text") -> None:
+    """Check the workflow files: schema, zizmor, actionlint, and drift from the check table."""
+    from pipeline.ci import commands
+
+    _end(commands.check_workflows(app=app, format=format))
 
 
 @task(help={"app": _APP, "format": _FORMAT})
@@ -345,6 +448,8 @@ _test = Collection("test", run_tests, gather_tests, times_of_tests)
 
 _services = Collection("services", services_up, services_down, services_status)
 
-ns = Collection(_check, _hooks, _services, _test, build, doctor, demo)
+_ci = Collection("ci", ci_matrix, ci_cache_key, ci_deps, ci_run, ci_lint)
+
+ns = Collection(_check, _ci, _hooks, _services, _test, build, doctor, demo, tracker)
 # Invoke would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

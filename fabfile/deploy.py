@@ -10,7 +10,7 @@ from pipeline import settings
 from pipeline.errors import UsageProblem
 from pipeline.release import artifact as artifacts
 from pipeline.release import attach as attaching
-from pipeline.release import build, guards, present, provenance
+from pipeline.release import build, guards, page, present, provenance
 from pipeline.release import deploy as flow
 from pipeline.release import plan as planning
 from pipeline.release.artifact import Artifact
@@ -58,29 +58,31 @@ def deploy(
     say = present.narrator(format)
     if not plan:
         guards.confirm(target.environment, "deploy", yes=yes)
-    built = artifacts.read(Path(artifact)) if artifact else _build(target, format, say)
-    allowed: dict[Guard, bool] = {
+    overrides: dict[Guard, bool] = {
         "dirty": allow_dirty,
         "branch": allow_branch,
         "unpushed": allow_unpushed,
+        "ci": allow_ci,
     }
-    verdict = _judged(target, built, {**allowed, "ci": allow_ci})
-    if plan:
-        planned = planning.plan(target, built, skip_migrations=skip_migrations)
-        present.as_json(planned) if format == "json" else present.planned(planned)
-        planning.require(planned)
+    with page.of_step(target, "deploy", say, os.environ):
+        built = artifacts.read(Path(artifact)) if artifact else _build(target, format, say)
+        verdict = _judged(target, built, overrides)
+        if plan:
+            planned = planning.plan(target, built, skip_migrations=skip_migrations)
+            present.as_json(planned) if format == "json" else present.planned(planned)
+            planning.require(planned)
+            provenance.require(verdict, target.environment.name)
+            return
         provenance.require(verdict, target.environment.name)
-        return
-    provenance.require(verdict, target.environment.name)
-    result = flow.deploy(
-        target,
-        built,
-        skip_migrations=skip_migrations,
-        lock_wait=lock_wait,
-        overruled=verdict.overruled,
-        say=say,
-    )
-    present.as_json(result) if format == "json" else present.summary(result)
+        result = flow.deploy(
+            target,
+            built,
+            skip_migrations=skip_migrations,
+            lock_wait=lock_wait,
+            overruled=verdict.overruled,
+            say=say,
+        )
+        present.as_json(result) if format == "json" else present.summary(result)
 
 
 def _judged(target: Target, built: Artifact, allowed: Mapping[Guard, bool]) -> Verdict:

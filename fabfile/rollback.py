@@ -1,6 +1,8 @@
 """fab rollback."""
 
-from pipeline.release import guards, naming, present
+import os
+
+from pipeline.release import guards, naming, page, present
 from pipeline.release import rollback as flow
 from pipeline.remote.inventory import Target
 
@@ -28,6 +30,7 @@ def rollback(
     say = present.narrator(format)
     name = naming.checked(to, "--to") if to else ""
     guards.confirm(target.environment, "rollback", yes=yes)
-    result = flow.rollback(target, name, lock_wait=lock_wait, say=say)
+    with page.of_step(target, "rollback", say, os.environ):
+        result = flow.rollback(target, name, lock_wait=lock_wait, say=say)
     say.say(flow.schema_note(result))
     present.as_json(result) if format == "json" else present.summary(result)

@@ -67,7 +67,9 @@ def test(asked: Asked, *, app: str, format: str) -> int:
     return run_rows(place, rows, Options(jobs=asked.jobs), runners, again)
 
 
-def gather(envs: tuple[str, ...], parts: str, *, cover: bool, app: str, format: str) -> int:
+def gather(
+    envs: tuple[str, ...], parts: str, *, cover: bool, junit: str = "", app: str, format: str
+) -> int:
     """Judge what the jobs of a split suite left in `parts` as one suite."""
     place = place_of(app, format)
     if not Path(parts).is_dir():
@@ -76,7 +78,7 @@ def gather(envs: tuple[str, ...], parts: str, *, cover: bool, app: str, format: 
     gathered = Gathering(Path(parts), cover, Rule(place.settings.coverage))
     runners = _runners(envs, partial(gathering.run, gathering=gathered))
     again = f"inv test.gather{with_app(app)} --env {','.join(envs)} --parts {parts}"
-    return run_rows(place, rows, Options(), runners, again)
+    return run_rows(place, rows, Options(junit=junit), runners, again)
 
 
 def times(*, export: str, take: str, app: str) -> int:

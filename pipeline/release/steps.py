@@ -18,6 +18,7 @@ class Step:
     name: str
     note: str = ""
     seconds: float = 0.0
+    failed: bool = False
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Steps:
             with running:
                 yield step
         except BaseException:
+            step.failed = True
             self._tell("red", "failed", step, time.monotonic() - began)
             raise
         self._tell("green", "ok", step, time.monotonic() - began)

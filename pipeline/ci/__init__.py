@@ -1,0 +1,1 @@
+"""What CI jobs call beside checks, tests and deploys; whether workflows and check table agree."""

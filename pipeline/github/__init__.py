@@ -1,0 +1,1 @@
+"""GitHub: what our workflow files say, what GitHub makes of them, and replaying it here."""
