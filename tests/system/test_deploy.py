@@ -78,9 +78,23 @@ def test_a_release_that_does_not_serve_is_rolled_back(
     assert (failed["name"], failed["state"]) == (entry["to"], "failed")
 
 
-def test_the_error_shows_what_the_failing_process_said(serving: Site, build: Builder):
-    ended = serving.fab("deploy", f"--artifact={build('2.0.0', 'crash')}")
+def test_the_error_shows_what_the_failing_process_said(
+    serving: Site, build: Builder, tmp_path: Path
+):
+    page = tmp_path / "summary.md"
+    before = current(serving.hosts[0])
+    ended = serving.fab(
+        "deploy", f"--artifact={build('2.0.0', 'crash')}", GITHUB_STEP_SUMMARY=str(page)
+    )
     assert "the fault `crash` was ordered with QUSTO_BREAK" in ended.err
+    # The same on the page of a GitHub run, with what serves now.
+    text = page.read_text()
+    assert "### deploy to staging: failed" in text
+    assert "| ❌ | activate |" in text
+    assert "the fault `crash` was ordered with QUSTO_BREAK" in text
+    assert before.replace("_", "\\_") in text
+    assert "HTTP 200" in text
+    assert SECRET not in text
     ended = serving.fab("deploy", f"--artifact={build('2.0.0', 'migration')}")
     assert "20260601000000_break_on_purpose" in ended.err
 
