@@ -344,6 +344,17 @@ def doctor(_c: Context, app: str = "", format: str = "text") -> None:
     _end(listing.doctor(app=app, format=format))
 
 
+@task(help={"format": _FORMAT})
+@speaking
+def audit(_c: Context, format: str = "text") -> None:
+    """Look for known vulnerabilities among this project's own locked packages; needs PyPI."""
+    from pipeline import audit as auditing
+    from pipeline.checks.prepared import require_known
+
+    require_known(format)
+    _end(auditing.report(auditing.run(auditing.locks()), json=format == "json"))
+
+
 @task(name="up", help={"app": _APP, "format": _FORMAT})
 @speaking
 def services_up(_c: Context, app: str = "", format: str = "text") -> None:
@@ -450,6 +461,6 @@ _services = Collection("services", services_up, services_down, services_status)
 
 _ci = Collection("ci", ci_matrix, ci_cache_key, ci_deps, ci_run, ci_lint)
 
-ns = Collection(_check, _ci, _hooks, _services, _test, build, doctor, demo, tracker)
+ns = Collection(_check, _ci, _hooks, _services, _test, audit, build, doctor, demo, tracker)
 # Invoke would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})
