@@ -9,7 +9,7 @@ SHELL_FILES = bootstrap/*.sh .ci/run examples/qusto/rel/overlays/*.sh \
   pipeline/release/scripts/*.sh pipeline/sandbox/standins/*.sh pipeline/sandbox/*/plausible.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint bench bench-check bench-deploy lock clean
+.PHONY: help setup demo test faults lint bench bench-check bench-deploy bench-scale lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -44,7 +44,7 @@ lint: ## ruff, mypy, shellcheck
 	.venv/bin/mypy
 	bootstrap/shellcheck.sh $(SHELL_FILES)
 
-bench: bench-check bench-deploy ## all of them, into benchmarks/results.json (ROUNDS=5)
+bench: bench-check bench-deploy bench-scale ## all of them, into benchmarks/results.json (ROUNDS=5)
 
 bench-check: ## inv check beside its peers (six minutes)
 	@bootstrap/packages.sh
@@ -56,6 +56,11 @@ bench-deploy: ## deploys beside Capistrano, Mina, Ansible and the document's bas
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	.venv/bin/python -m benchmarks.deploy --rounds $(or $(ROUNDS),5)
+
+bench-scale: ## what grows with hosts, releases, checks and history (fifteen minutes)
+	@bootstrap/packages.sh
+	@bootstrap/venv.sh dev
+	.venv/bin/python -m benchmarks.scale --rounds $(or $(ROUNDS),3)
 
 lock: setup ## compile requirements/ anew (UPGRADE=--upgrade for newer versions)
 	@bootstrap/lock.sh $(UPGRADE)
