@@ -3,7 +3,7 @@
 from fabric.main import program
 from invoke.collection import Collection
 
-from . import env
+from . import env, keys
 from .deploy import attach, deploy
 from .rollback import rollback
 from .server import cleanup, doctor, health, history, logs, releases, restart, setup, status, unlock
@@ -28,6 +28,7 @@ ns = Collection(
     doctor,
     setup,
     trust,
+    Collection("keys", rotate=keys.rotate),
     Collection("env", list=env.names, set=env.assign, unset=env.unset),
 )
 # Fabric would read our standard input away from the shell that called us.

@@ -25,6 +25,7 @@ from .targets import on_target
     short_flags=False,  # Invoke would give the overrides letters, and run out of them
     artifact="a built artifact (`inv build`); without it the release is built first",
     skip_migrations="do not run pending migrations",
+    create_databases="first install: have the release create its databases where they are missing",
     plan="only say what would be done",
     lock_wait="seconds to wait for a lock that is taken",
     yes="do not ask for confirmation",
@@ -38,6 +39,7 @@ def deploy(
     target: Target,
     artifact: str = "",
     skip_migrations: bool = False,
+    create_databases: bool = False,
     plan: bool = False,
     lock_wait: int = 0,
     yes: bool = False,
@@ -78,6 +80,7 @@ def deploy(
             target,
             built,
             skip_migrations=skip_migrations,
+            create_databases=create_databases,
             lock_wait=lock_wait,
             overruled=verdict.overruled,
             say=say,

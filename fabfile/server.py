@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline import settings
 from pipeline.errors import UsageProblem
 from pipeline.release import artifact as artifacts
 from pipeline.release import cleanup as cleaning
@@ -11,7 +12,7 @@ from pipeline.release import setup as provisioning
 from pipeline.release import unlock as locking
 from pipeline.remote.inventory import Target
 
-from .targets import on_target
+from .targets import hosts_file, on_target
 
 
 @on_target(
@@ -51,9 +52,22 @@ def setup(
 def doctor(target: Target, artifact: str = "", format: str = "text") -> None:
     """Check everything that a deploy needs, on every host, changing nothing."""
     built = artifacts.read(Path(artifact)) if artifact else None
-    rows = deploying.doctor(target, built)
+    rows = [*deploying.doctor(target, built), *_shared_keys(target)]
     present.as_json(rows) if format == "json" else present.findings(rows)
     preflight.require(rows)
+
+
+def _shared_keys(target: Target) -> list[preflight.Finding]:
+    """Say so if the key of this environment opens another one too."""
+    from pipeline.release import rotation
+
+    variables = settings.environment()
+    others = rotation.others(target, hosts_file(variables), variables)
+    remedy = f"`fab -H {target.environment.name} keys.rotate --to=FILE` gives it its own"
+    return [
+        preflight.Finding("hosts.toml", "note", f"one key with {other}: separate them", remedy)
+        for other in others
+    ]
 
 
 @on_target(format="text or json")

@@ -45,7 +45,7 @@ def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[.
             names = [name.strip() for name in named.split(",") if name.strip()]
             variables = settings.environment()
             target = inventory.resolve(names, hosts_file(variables), variables)
-            redaction.learn([target.environment.key])
+            redaction.learn([target.environment.key, target.environment.key_passphrase])
             body(target, *args, **kwargs)
 
         wrapped: Any = speaking(wrapper)

@@ -37,12 +37,14 @@ def deploy(
     artifact: Artifact,
     *,
     skip_migrations: bool = False,
+    create_databases: bool = False,
     lock_wait: float = 0,
     overruled: Sequence[str] = (),
     say: Steps,
 ) -> Summary:
     """Bring `artifact` to serve on every host of `target`, or leave what serves there now.
 
+    With `create_databases` the release's own createdb runs first, which leaves alone what is there.
     A taken lock is waited for, `lock_wait` seconds at most. `overruled` are the guards that were
     (guards.py), for the history.
 
@@ -67,7 +69,7 @@ def deploy(
             sent = upload(fleet, found, artifact, unpacking.result(), name, lines)
             step.note = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
         with say.step("backup") as step:
-            pending = prepare(fleet, found, artifact, name)
+            pending = prepare(fleet, found, artifact, name, create_databases=create_databases)
             step.note = f"{found[0].current or 'nothing to back up'}; {_pending_note(pending)}"
         wanted = [] if skip_migrations else pending
         dump = None
@@ -167,7 +169,9 @@ def upload(
     return sum(known) if len(known) == len(sent) else None
 
 
-def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) -> list[str]:
+def prepare(
+    fleet: Fleet, found: list[Survey], artifact: Artifact, name: str, *, create_databases: bool
+) -> list[str]:
     """Verify, put in place, back up, prove that it can run; return the pending migrations.
 
     One round trip per host, and nothing of what serves is touched. Raises RolledBack (nothing
@@ -186,6 +190,8 @@ def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) ->
             DIGEST=artifact.manifest.digest,
             SERVICE=fleet.layout.service,
             PENDING_OUTPUT=str(fleet.layout.output("pending")),
+            CREATE=int(create_databases and member is fleet.members[0]),
+            CREATE_OUTPUT=str(fleet.layout.output("createdb")),
         )
         ended = execute.sh(member.connection, script, timeout=600)
         lines = ended.out.splitlines()
@@ -199,7 +205,8 @@ def prepare(fleet: Fleet, found: list[Survey], artifact: Artifact, name: str) ->
             raise RolledBack(
                 f"{member}: {name} cannot run there: its own BEAM, started once to list the "
                 f"pending migrations, failed; {serving}",
-                remedy="the environment file, or libraries that differ from the build machine's",
+                remedy="the environment file, or libraries that differ from the build machine's; "
+                "or, on a first install, databases that are not there: --create-databases",
                 detail="\n".join(said) or ended.err,
             )
         return pending_migrations(said)

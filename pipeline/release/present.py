@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from importlib import import_module
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from pipeline import redaction
 from pipeline.errors import Problem, UsageProblem
@@ -22,6 +22,9 @@ from pipeline.release.survey import Entry
 from pipeline.release.unlock import Lock
 from pipeline.release.variables import Edited, Names
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 FORMATS = ("text", "json")
 
 
@@ -29,7 +32,10 @@ def narrator(form: str) -> Steps:
     """Return where a command tells its steps: stdout, or stderr when stdout is for JSON."""
     if form not in FORMATS:
         raise UsageProblem(f"--format={form} is not one of {', '.join(FORMATS)}")
-    return Steps(_console(to_stderr=form == "json"))
+    # While the hosts are connected to; whoever prints first waits for it.
+    Thread(target=import_module, args=("rich.console",), daemon=True).start()
+    stream = sys.stderr if form == "json" else sys.stdout
+    return Steps(lambda: _console(to_stderr=form == "json"), terminal=stream.isatty())
 
 
 def as_json(value: object) -> None:
@@ -193,6 +199,13 @@ def prepared(rows: Sequence[Prepared], *, plan: bool) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+        if row.first:
+            console.print(
+                "  nothing is deployed yet: `deploy --create-databases` lets the first release "
+                "create its databases",
+                highlight=False,
+                soft_wrap=True,
+            )
 
 
 def names(rows: Sequence[Names]) -> None:
@@ -261,6 +274,8 @@ def planned(plan: Plan) -> None:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str) -> None:
+    from rich.table import Table
+
     console = _console()
     if not rows:
         console.print(nothing)
@@ -273,7 +288,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str) ->
     console.print(table)
 
 
-def _console(*, to_stderr: bool = False) -> Console:
+def _console(*, to_stderr: bool = False) -> "Console":
     """Return a console that folds nothing where the output is not a terminal."""
+    from rich.console import Console
+
     console = Console(stderr=to_stderr)
     return console if console.is_terminal else Console(stderr=to_stderr, width=200)

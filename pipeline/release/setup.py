@@ -18,13 +18,17 @@ from pipeline.remote.inventory import Environment, Target
 
 @dataclass(frozen=True)
 class Prepared:
-    """What setup did, or would do, on one host; `absent` is an environment file still to come."""
+    """What setup did, or would do, on one host; `absent` is an environment file still to come.
+
+    `first` tells that nothing has been deployed there yet.
+    """
 
     host: str
     changed: tuple[str, ...]
     same: int
     absent: str
     kept: str
+    first: bool = False
 
 
 def setup(
@@ -55,8 +59,8 @@ def setup(
 def public_key(environment: Environment) -> str:
     """Return the public line of the key that deploys will use. Raises UsageProblem."""
     where = f"hosts.toml [{environment.name}]"
-    if environment.key:
-        return keys.public_line(keys.private_key(environment.key, f"{where}: `key`"))
+    if text := keys.text_of(environment):
+        return keys.public_line(keys.private_key(text, f"{where}: `key`"))
     if environment.key_file:
         path = Path(environment.key_file).expanduser()
         if not path.is_file():
@@ -108,6 +112,7 @@ def _one(fleet: Fleet, member: Member, script: str, text: str) -> Prepared:
         same=len(found.get("same", ())),
         absent="".join(found.get("absent", ())),
         kept="".join(found.get("kept", ())),
+        first="first" in found,
     )
 
 

@@ -1,14 +1,19 @@
-"""The visible run: named steps, one line each when they end, with their times."""
+"""The visible run: named steps, one line each when they end, with their times.
+
+Rich takes as long to import as a host takes to answer, so it is imported while one does.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-
-from rich.console import Console
-from rich.markup import escape
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pipeline import redaction
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass
@@ -23,17 +28,26 @@ class Step:
 
 @dataclass
 class Steps:
-    """The steps of one command and where they are told. On a terminal a running step is shown."""
+    """The steps of one command and where they are told. At a terminal a running step is shown.
 
-    console: Console
+    `make` returns the console; it is not called before there is something to be told.
+    """
+
+    make: "Callable[[], Console]"
+    terminal: bool
     done: list[Step] = field(default_factory=list)
+
+    @cached_property
+    def console(self) -> "Console":
+        """Where the steps are told."""
+        return self.make()
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """Time the block as a step called `name`; a block that raises is told as failed."""
         step = Step(name)
         began = time.monotonic()
-        running = self.console.status(f"{name} …") if self.console.is_terminal else nullcontext()
+        running = self.console.status(f"{name} …") if self.terminal else nullcontext()
         try:
             with running:
                 yield step
@@ -60,6 +74,8 @@ class Steps:
 
 def shown(text: str) -> str:
     """Return `text` for a console: without known secrets, and with no markup in it."""
+    from rich.markup import escape
+
     return escape(redaction.clean(text))
 
 

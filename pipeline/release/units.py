@@ -39,8 +39,18 @@ def host_files(layout: Layout, environment: Environment) -> list[HostFile]:
             "644",
             oneshot(layout, environment, "pending", "Plausible.Release.pending_streaks()"),
         ),
+        HostFile(
+            units / f"{layout.service}-createdb.service",
+            "644",
+            oneshot(layout, environment, "createdb", "Plausible.Release.createdb()"),
+        ),
         HostFile(units / f"{layout.service}-recover.service", "644", recover(layout, environment)),
         *(dump_files(layout, environment) if environment.backup_database else ()),
+        HostFile(
+            layout.root / "etc/logrotate.d" / layout.activation_unit,
+            "644",
+            logrotate(layout, environment),
+        ),
         HostFile(
             layout.root / "etc/sudoers.d" / f"qusto-deploy-{layout.environment}",
             "440",
@@ -156,6 +166,26 @@ WantedBy=multi-user.target
 """
 
 
+def logrotate(layout: Layout, environment: Environment) -> str:
+    """Return the rule for the history: a megabyte is about a thousand deploys.
+
+    The survey reads the newest rotated file too, so that it must not be compressed.
+    """
+    return f"""\
+# Written by `fab setup`; changes here are lost.
+{layout.deploy}/history.jsonl {{
+    su {environment.user} {environment.user}
+    size 1M
+    rotate 9
+    delaycompress
+    compress
+    missingok
+    notifempty
+    nocreate
+}}
+"""
+
+
 def sudo_lines(layout: Layout, environment: Environment) -> list[str]:
     """Return the only commands that the deploy user may run as root, word for word."""
     systemctl = "/usr/bin/systemctl"
@@ -167,6 +197,7 @@ def sudo_lines(layout: Layout, environment: Environment) -> list[str]:
         f"{systemctl} kill --signal=TERM {layout.service}.service",
         f"{systemctl} start {layout.service}-migrate.service",
         f"{systemctl} start {layout.service}-pending.service",
+        f"{systemctl} start {layout.service}-createdb.service",
         *(
             [f"{systemctl} start {layout.service}-dump.service"]
             if environment.backup_database

@@ -234,9 +234,9 @@ def _known_hosts_name(host: Host) -> str:
 def _credentials(environment: Environment) -> dict[str, Any]:
     """Return paramiko's arguments for the one key that is meant, or for the agent's."""
     only = {"allow_agent": False, "look_for_keys": False}
-    if environment.key:
+    if text := keys.text_of(environment):
         where = f"hosts.toml [{environment.name}]: `key`"
-        return {"pkey": keys.private_key(environment.key, where), **only}
+        return {"pkey": keys.private_key(text, where), **only}
     if environment.key_file:
         return {"key_filename": [str(Path(environment.key_file).expanduser())], **only}
     return {"look_for_keys": False}

@@ -43,6 +43,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     port: int = 22
     key: str = ""
     key_file: str = ""
+    key_passphrase: str = ""
     host_key: str | list[str] = ""
     setup_user: str = "root"
     service: str
@@ -117,6 +118,20 @@ def resolve(names: Sequence[str], path: Path, variables: Mapping[str, str]) -> T
     return _by_host(names, tables, path, variables)
 
 
+def environments(path: Path, variables: Mapping[str, str]) -> list[Environment]:
+    """Return the environments of the file, without those that need a variable which is not set."""
+    tables = tomlfile.read(path)
+    found = []
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            continue
+        try:
+            found.append(_environment(name, tables, path, variables))
+        except UsageProblem:
+            continue
+    return found
+
+
 def _by_host(
     names: Sequence[str], tables: dict[str, Any], path: Path, variables: Mapping[str, str]
 ) -> Target:
@@ -186,6 +201,8 @@ def _validate(environment: Environment, where: str) -> None:
             raise UsageProblem(f"{where}: `{key}` = {value!r} is not {meaning}")
     if environment.key and environment.key_file:
         raise UsageProblem(f"{where}: `key` and `key_file` are both set; keep one")
+    if environment.key_passphrase and not (environment.key or environment.key_file):
+        raise UsageProblem(f"{where}: `key_passphrase` goes with `key` or `key_file`")
     if environment.keep < 1:
         raise UsageProblem(f"{where}: `keep` = {environment.keep}, but at least 1 must be kept")
     if "\n" in environment.backup_database:

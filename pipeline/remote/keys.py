@@ -5,22 +5,27 @@ import io
 import os
 import subprocess
 import tempfile
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
     load_pem_private_key,
     load_ssh_private_key,
 )
 from paramiko import ECDSAKey, Ed25519Key, PKey, RSAKey
 
 from pipeline.errors import UsageProblem
+from pipeline.remote.inventory import Environment
 
 
 def private_key(text: str, where: str, passphrase: str | None = None) -> PKey:
@@ -29,18 +34,7 @@ def private_key(text: str, where: str, passphrase: str | None = None) -> PKey:
     `where` names the setting in the error, which never quotes the text. Raises UsageProblem.
     """
     text = normal(text)
-    password = passphrase.encode() if passphrase else None
-    try:
-        try:
-            loaded = load_ssh_private_key(text.encode(), password)
-        except ValueError:
-            loaded = load_pem_private_key(text.encode(), password)  # type: ignore[assignment]
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        state = "or is encrypted, or its passphrase is wrong" if "ENCRYPTED" in text else ""
-        raise UsageProblem(
-            f"{where} does not hold a private key that can be read{state}",
-            remedy="it must be the whole text of the key file, from -----BEGIN to END-----",
-        ) from None
+    loaded = _loaded(text, where, passphrase.encode() if passphrase else None)
     for kind, reader in (
         (RSAPrivateKey, RSAKey),
         (Ed25519PrivateKey, Ed25519Key),
@@ -50,6 +44,55 @@ def private_key(text: str, where: str, passphrase: str | None = None) -> PKey:
             key: PKey = reader.from_private_key(io.StringIO(text), password=passphrase)
             return key
     raise UsageProblem(f"{where} holds a key of a kind that is not used for SSH any more")
+
+
+def _loaded(text: str, where: str, password: bytes | None) -> object:
+    """Return what cryptography makes of a key's text. Raises UsageProblem."""
+    try:
+        try:
+            return load_ssh_private_key(text.encode(), password)
+        except ValueError:
+            return load_pem_private_key(text.encode(), password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        if password:
+            problem = "is not opened by `key_passphrase`"
+        elif "ENCRYPTED" in text or "password" in str(error).lower():
+            problem = "is encrypted"
+        else:
+            problem = "does not hold a private key that can be read"
+        remedy = {
+            "is encrypted": 'give its passphrase: key_passphrase = "${VARIABLE}"',
+            "is not opened by `key_passphrase`": "check that variable, and the key",
+        }.get(problem, "it must be the whole text of the key file, from -----BEGIN to END-----")
+        raise UsageProblem(f"{where} {problem}", remedy=remedy) from None
+
+
+def text_of(environment: Environment) -> str:
+    """Return the text of the key that is to be lent, not encrypted any more.
+
+    Empty where ssh can use what is there by itself: a plain `key_file`, or the user's agent.
+    Raises UsageProblem, naming the setting, for a key that cannot be read.
+    """
+    where = f"hosts.toml [{environment.name}]: "
+    passphrase = environment.key_passphrase
+    if environment.key:
+        return _plain(environment.key, f"{where}`key`", passphrase)
+    if not (environment.key_file and passphrase):
+        return ""
+    path = Path(environment.key_file).expanduser()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(f"{where}`key_file` = {path} cannot be read: {error}") from None
+    return _plain(text, f"{where}`key_file`", passphrase)
+
+
+def _plain(text: str, where: str, passphrase: str) -> str:
+    if not passphrase:
+        return normal(text)
+    loaded = _loaded(normal(text), where, passphrase.encode())
+    form = (Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return cast("Ed25519PrivateKey", loaded).private_bytes(*form).decode()
 
 
 def normal(text: str) -> str:
@@ -66,8 +109,13 @@ def public_line(key: PKey) -> str:
 
 def fingerprint(key: PKey) -> str:
     """Return the key's fingerprint in the form that ssh prints."""
-    digest = b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-    return f"SHA256:{digest}"
+    return fingerprint_of(public_line(key))
+
+
+def fingerprint_of(line: str) -> str:
+    """Return the fingerprint of the key in a public line ("type base64 …")."""
+    digest = hashlib.sha256(b64decode(line.split()[1])).digest()
+    return f"SHA256:{b64encode(digest).decode().rstrip('=')}"
 
 
 @contextmanager

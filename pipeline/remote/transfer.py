@@ -47,8 +47,8 @@ def ssh_options(environment: Environment, hosts: tuple[Host, ...]) -> Iterator[s
             lines = [line for host in hosts for line in known_hosts_lines(environment, host)]
             known.write_text("".join(f"{line}\n" for line in lines))
             options += [f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=/dev/null"]
-        if environment.key:
-            socket = stack.enter_context(keys.agent(environment.key))
+        if text := keys.text_of(environment):
+            socket = stack.enter_context(keys.agent(text))
             options.append(f"IdentityAgent={socket}")
         elif environment.key_file:
             key_file = Path(environment.key_file).expanduser()

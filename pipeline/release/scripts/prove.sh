@@ -7,6 +7,11 @@ rm -f .candidate.new
 ln -s "../releases/$TO" .candidate.new
 mv -T .candidate.new candidate
 code=0
+if [ "$CREATE" = 1 ]; then
+  sudo -n /usr/bin/systemctl start "$SERVICE-createdb.service" || code=$?
+  sed 's/^/pending\t/' "$CREATE_OUTPUT" 2>/dev/null || :
+  [ "$code" = 0 ] || exit "$code"
+fi
 sudo -n /usr/bin/systemctl start "$SERVICE-pending.service" || code=$?
 sed 's/^/pending\t/' "$PENDING_OUTPUT" 2>/dev/null || :
 exit "$code"

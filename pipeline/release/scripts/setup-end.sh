@@ -24,6 +24,7 @@ elif [ -f "$ENV_FILE" ]; then
 else
   printf 'absent\t%s\n' "$ENV_FILE"
 fi
+[ -L "$BASE/current" ] || printf 'first\t%s\n' "$BASE"
 [ "$PLAN" != 1 ] || exit 0
 if [ "$units_changed" = 1 ]; then systemctl daemon-reload; fi
 for unit in "$SERVICE" "$SERVICE-recover"; do

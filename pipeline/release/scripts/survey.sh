@@ -43,8 +43,9 @@ done
 for file in "$BASE"/.deploy/failed/*; do
   [ -f "$file" ] && say failed "${file##*/}"
 done
-[ ! -f "$BASE/.deploy/history.jsonl" ] ||
-  tail -n "$LINES_OF_HISTORY" "$BASE/.deploy/history.jsonl" | sed 's/^/history\t/'
+# logrotate has put the older records into .1.
+cat "$BASE/.deploy/history.jsonl.1" "$BASE/.deploy/history.jsonl" 2>/dev/null |
+  tail -n "$LINES_OF_HISTORY" | sed 's/^/history\t/'
 [ ! -f "$BASE/.deploy/journal" ] || {
   sed -n 's/^\(id\|kind\|to\|from\)\t/journal\t&/p' "$BASE/.deploy/journal"
   sed -n 's/^phase\t\([a-z-]*\)\t.*/phase\t\1/p' "$BASE/.deploy/journal" | tail -n 1
