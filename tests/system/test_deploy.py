@@ -13,8 +13,9 @@ from tests.system.site import BASE, SECRET, Site, assert_serves, current, releas
 
 
 def test_the_first_deploy_on_an_empty_host_serves(site: Site, build: Builder):
-    summary = site.deploy(build("1.0.0"))
+    summary = site.deploy(build("1.0.0"), "--create-databases")
     host = site.hosts[0]
+    assert "Creating Plausible.Repo database.." in host.journal("qusto-staging-createdb")
     assert_serves(host, summary["release"], "1.0.0")
     assert summary["commit"] == COMMIT
     assert summary["before"] == ""
