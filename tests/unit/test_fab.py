@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+import fabfile
 from pipeline import settings
 from pipeline.release import artifact as artifacts
 from pipeline.release.manifest import Facts
 
 FAB = Path(sys.executable).with_name("fab")
-TASKS = (
+NEEDING_NOTHING = (
     "deploy",
     "rollback",
     "attach",
@@ -24,6 +25,7 @@ TASKS = (
     "unlock",
     "doctor",
     "setup",
+    "cleanup",
     "env.list",
     "trust",
 )
@@ -48,14 +50,17 @@ def hosts(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_task_of_the_list_has_help(hosts: Path):
+def test_every_task_has_help_and_so_has_each_of_its_options(hosts: Path):
     listed = fab("--list", "--list-format=flat", hosts=hosts).stdout
-    for name in TASKS:
+    for name in fabfile.ns.task_names:
+        task = fabfile.ns[name]
         assert name in listed
-        assert "Usage: fab" in fab("--help", name, hosts=hosts).stdout
+        assert task.__doc__, name
+        assert [a.name for a in task.get_arguments() if not a.help] == [], name
+    assert "Usage: fab" in fab("--help", "deploy", hosts=hosts).stdout
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", NEEDING_NOTHING)
 def test_no_task_runs_without_a_host_not_even_locally(hosts: Path, name: str):
     ended = fab(name, hosts=hosts)
     assert ended.returncode == 2
