@@ -39,6 +39,9 @@ TAKEN = 75
 LOST = 76
 """Exit status of launch.sh when the lock is not ours any more."""
 
+NO_ROOM = 77
+"""Exit status of launch.sh when the activation could not be written down: a full disk."""
+
 
 @dataclass(frozen=True)
 class Member:

@@ -10,7 +10,7 @@ from typing import Literal
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipeline import redaction
-from pipeline.errors import Locked, Problem, RollbackFailed, RolledBack, Unreachable
+from pipeline.errors import Problem, RollbackFailed, RolledBack, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import batches, diagnosis, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
@@ -102,7 +102,7 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
     except KeyboardInterrupt:
         reason = "interrupted by the operator"
     refusal = watches[0].progress.error
-    if isinstance(refusal, Locked) and not watches[0].progress.phases:
+    if refusal and watches[0].progress.not_begun:
         raise refusal  # nothing has begun anywhere
     if not reason and len(started) < len(watches):
         reason = f"{watches[0].member}: {_phase_reason(watches[0])}"
@@ -263,6 +263,8 @@ def _downtime(watch: Watch) -> float | None:
 def _served(watch: Watch) -> Served:
     progress = watch.progress
     outcome = progress.phase if progress.error is None else "unknown"
+    if progress.not_begun:
+        outcome = "rolled-back"
     downtime = _downtime(watch) if outcome == "kept" else None
     return Served(str(watch.member), outcome, downtime, _durations(progress.phases))
 

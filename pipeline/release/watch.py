@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pipeline.errors import Locked, Problem, Unreachable
+from pipeline.errors import Locked, Problem, RolledBack, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import health
 from pipeline.release.activation import TERMINAL, Activation
-from pipeline.release.fleet import LOST, TAKEN, Fleet, Member
+from pipeline.release.fleet import LOST, NO_ROOM, TAKEN, Fleet, Member
 from pipeline.release.health import Look
 from pipeline.remote import connection as connections
 from pipeline.remote import execute
@@ -30,6 +30,11 @@ class Progress:
     def phase(self) -> str:
         """The newest phase, empty before the first."""
         return self.phases[-1][0] if self.phases else ""
+
+    @property
+    def not_begun(self) -> bool:
+        """The host refused it before anything was touched there."""
+        return isinstance(self.error, (Locked, RolledBack)) and not self.phases
 
     @property
     def ended(self) -> bool:
@@ -121,6 +126,12 @@ class Watch:
             raise Locked(
                 f"{member}: the lock was lost while the line was silent; nothing was stopped",
                 remedy=f"`fab -H {environment.name} status`, then begin again",
+            )
+        if output.code == NO_ROOM and not self._progress.phases:
+            raise RolledBack(
+                f"{member}: the activation could not be put in place; nothing was stopped there",
+                remedy="is the disk full? `fab doctor` looks",
+                detail=output.err,
             )
         if output.code == TAKEN and not self._progress.phases:
             raise Locked(

@@ -14,6 +14,7 @@ from tests.system.hosts import Host
 from tests.system.site import BASE, Site, current, version
 
 RULES = "deadline = 8\nmin_healthy = 0.5\ntimeout = 1"
+PATIENT = "deadline = 8\nmin_healthy = 4\ntimeout = 1"
 PATIENCE = 90.0
 """Seconds within which everything must be settled: deadline, time-outs and the way back."""
 
@@ -104,6 +105,11 @@ class Arena:
         self.known[summary["release"]] = summary["version"]
         assert version(self.host) == summary["version"]
         assert current(self.host) == summary["release"]
+
+    def serve_first(self) -> None:
+        """Let 1.0.0 serve, so that the next deploy is one with a migration."""
+        if self.known.get(current(self.host)) != "1.0.0":
+            self.deploy_good()
 
     def words(self, command: str, faults: str = "") -> list[str]:
         """Return the words of `command`: a deploy of what does not serve, or a rollback."""

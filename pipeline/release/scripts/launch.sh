@@ -5,7 +5,10 @@ cd "$BASE/.deploy" || exit 1
 if flock -n lock true || ! grep -qF "$TOKEN" holder; then
   exit 76
 fi
-printf '%s' "$ACTIVATION" >activate.new && chmod 755 activate.new && mv -T activate.new activate ||
-  exit 1
+if ! { printf '%s' "$ACTIVATION" >activate.new && chmod 755 activate.new &&
+  mv -T activate.new activate; }; then
+  rm -f activate.new
+  exit 77
+fi
 sudo -n /usr/bin/systemd-run --collect --quiet --uid="$DEPLOY_USER" --service-type=exec \
   --unit="$UNIT" "$BASE/.deploy/activate" || exit 75

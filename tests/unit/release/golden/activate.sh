@@ -47,18 +47,23 @@ ctl() { sudo -n /usr/bin/systemctl "$@" 9>&-; }
 # A BEAM that is told to stop while it boots forgets it, and systemd would wait for the whole
 # TimeoutStopSec (docs/decisions/0003). So it is told again until it has stopped.
 stop_service() {
-  rm -f stop.code
-  { ctl stop "$SERVICE.service"; echo $? >stop.code; } 9>&- &
+  { ctl stop "$SERVICE.service"; } 9>&- &
+  stop=$!
   told=$(now)
-  while [ ! -s stop.code ]; do
+  while lives "$stop"; do
     sleep 0.02
     if [ $(($(now) - told)) -ge 200 ]; then
       ctl kill --signal=TERM "$SERVICE.service" 2>/dev/null
       told=$(now)
     fi
   done
-  wait
-  return "$(cat stop.code)"
+  wait "$stop"
+}
+
+# Whether a child still runs: `kill -0` also finds one that has ended and was not waited for yet, and
+# a file that says so cannot be written on a full disk (proc(5), state Z).
+lives() {
+  { read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null && [ "$state" != Z ]
 }
 
 # A phase is on disk before it begins.
