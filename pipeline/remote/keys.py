@@ -27,6 +27,9 @@ from paramiko import ECDSAKey, Ed25519Key, PKey, RSAKey
 from pipeline.errors import UsageProblem
 from pipeline.remote.inventory import Environment
 
+_LONGEST_DIRECTORY = 60
+"""Characters: the address of a socket holds 104 on macOS, 108 on Linux (unix(7))."""
+
 
 def private_key(text: str, where: str, passphrase: str | None = None) -> PKey:
     """Return the key in `text`: OpenSSH or PEM, with or without a final newline, LF or CRLF.
@@ -126,7 +129,8 @@ def agent(text: str) -> Iterator[Path]:
     agent. The agent keeps the key in memory: `ssh-add -` reads it from a pipe. Ends with the block.
     Raises UsageProblem when OpenSSH's agent is missing or refuses the key.
     """
-    with tempfile.TemporaryDirectory(prefix="qusto-agent-") as directory:
+    short = None if len(tempfile.gettempdir()) <= _LONGEST_DIRECTORY else "/tmp"  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="qusto-agent-", dir=short) as directory:
         socket = Path(directory) / "agent"
         try:
             daemon = subprocess.Popen(
