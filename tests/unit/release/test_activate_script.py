@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from pipeline.release import activation, layout
+from pipeline.release.fleet import NO_ROOM
 from pipeline.remote.inventory import Environment, Health
 from tests.unit.release.test_activation import ACTIVATION, ENVIRONMENT
 
@@ -300,3 +301,26 @@ def test_at_boot_a_closed_activation_is_left_alone(stage: Stage):
     assert stage.ended(running) == 0
     assert stage.ended(stage.start("boot")) == 0
     assert (stage.current, len(stage.history)) == (B, 1)
+
+
+def test_launch_that_finds_no_room_starts_nothing(stage: Stage):
+    place = stage.base / ".deploy"
+    (place / "holder").write_text('{"token": "t0ken"}\n')
+    (place / "activate.new").mkdir()  # no file can be written there either
+    stage_layout = layout.of(stage.environment)
+    launch = activation.launch(stage_layout, stage.environment, ACTIVATION, hosts=1, token="t0ken")
+    held = ["flock", str(place / "lock"), "sh", "-c", "echo held; sleep 30"]
+    with subprocess.Popen(held, stdout=subprocess.PIPE, start_new_session=True) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        ended = subprocess.run(
+            [*stage.shell, "-c", launch],
+            env={"PATH": f"{stage.play}/bin:/usr/bin:/bin", "PLAY": str(stage.play)},
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+        os.killpg(holder.pid, signal.SIGKILL)
+    assert ended.returncode == NO_ROOM
+    assert not (stage.play / "asked").exists()
+    assert stage.current == A
