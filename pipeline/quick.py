@@ -63,4 +63,11 @@ def _check(app: str, real: str, asked: "tuple[bytes, bytes] | None") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    code = main(sys.argv[1])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or 1
+    # All is done and all children have ended; to take Python apart takes as long as to ask git.
+    os._exit(code)
