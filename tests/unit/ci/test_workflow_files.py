@@ -146,7 +146,7 @@ def test_secrets_of_the_deploys_are_those_of_hosts_toml():
         for job in deploy.jobs.values()
         for step in job.steps
         for name in step.env
-        if name != "SKIP_MIGRATIONS"
+        if name not in ("SKIP_MIGRATIONS", "GITHUB_TOKEN")  # no secrets of ours
     }
     assert given == wanted
 
