@@ -14,6 +14,32 @@ from pipeline.release import shell
 from pipeline.release.layout import Layout
 from pipeline.remote.inventory import Environment
 
+_HARDENING = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectSystem=strict
+ProtectHome=yes
+ProtectProc=invisible
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+LockPersonality=yes
+RemoveIPC=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service"""
+"""What a release does without (systemd.exec(5)); `systemd-analyze security` says 1.5 of 10 with it,
+8.4 without most of it. Not MemoryDenyWriteExecute, since the BEAM compiles at run time, and not
+ProcSubset, since its os_mon reads /proc/meminfo."""
+
 
 @dataclass(frozen=True)
 class HostFile:
@@ -129,6 +155,7 @@ Type=oneshot
 RuntimeDirectory={output.parent.name}
 RuntimeDirectoryPreserve=yes
 WorkingDirectory={layout.dumps}
+ReadWritePaths={layout.dumps}
 ExecStart=/bin/sh -c '/bin/sh {layout.dump_script} 2>{output}; code=$$?; cat {output}; exit $$code'
 TimeoutStartSec=3600
 """
@@ -227,7 +254,4 @@ EnvironmentFile={layout.env_file}
 Environment=LANG=C.UTF-8 HOME={state} RELEASE_DISTRIBUTION=none RELEASE_TMP={private}
 Environment=ERL_CRASH_DUMP={state}/erl_crash.dump
 StateDirectory={state.name}
-NoNewPrivileges=yes
-PrivateTmp=yes
-ProtectSystem=full
-ProtectHome=yes"""
+{_HARDENING}"""
