@@ -290,3 +290,17 @@ def test_a_deploy_goes_through_the_jump_host_of_ssh_config(
     refused = site.fab("status", HOME=str(home))
     assert refused.code == 13
     assert "host key" in refused.err
+
+
+def test_setup_is_done_by_a_user_with_sudo_as_well_as_by_root(sites: Sites):
+    site = sites(1)
+    host = site.hosts[0]
+    host.run("useradd -m -s /bin/sh admin")
+    host.run("mkdir /home/admin/.ssh && cp /root/.ssh/authorized_keys /home/admin/.ssh/")
+    host.run("chown -R admin: /home/admin/.ssh && chmod 700 /home/admin/.ssh")
+    host.write("/etc/sudoers.d/admin", "admin ALL=(ALL) NOPASSWD: ALL\n", mode=0o440)
+    site.write(setup_user='"admin"')
+    site.setup()
+    assert host.run("stat -c '%U %a' /etc/qusto/staging.env").stdout == "root 600\n"
+    assert f"{host.ip}: changed 0," in site.setup().out
+    assert SECRET in host.run("cat /etc/qusto/staging.env").stdout
