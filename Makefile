@@ -1,6 +1,6 @@
 # Each target sets up what it needs, also as the first command in a fresh clone.
 # bootstrap/ holds the set-up; JOBS is the number of tests at a time.
-JOBS ?= 3
+JOBS ?= 2
 # A struck host mostly waits for its deadline, so more of them than cores.
 FAULTS_JOBS ?= 4
 FAULTS_SEED := $(or $(FAULTS_SEED),$(shell date +%s))
