@@ -128,7 +128,6 @@ class Ground:
         release = self.release()
         tree = self._directory / f"padded{self._number}"
         shutil.copytree(release.tree, tree, symlinks=True)
-        shutil.rmtree(tree / "padding", ignore_errors=True)
         have = sum(1 for path in tree.rglob("*") if path.is_file())
         more = max(files - have, 1)
         room = max(megabytes * 1_000_000 - release.size, more)

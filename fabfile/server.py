@@ -7,7 +7,7 @@ from pipeline.errors import UsageProblem
 from pipeline.release import artifact as artifacts
 from pipeline.release import cleanup as cleaning
 from pipeline.release import deploy as deploying
-from pipeline.release import guards, inspect, operate, preflight, present
+from pipeline.release import guards, inspect, operate, preflight, present, rotation
 from pipeline.release import setup as provisioning
 from pipeline.release import unlock as locking
 from pipeline.remote.inventory import Target
@@ -59,8 +59,6 @@ def doctor(target: Target, artifact: str = "", format: str = "text") -> None:
 
 def _shared_keys(target: Target) -> list[preflight.Finding]:
     """Say so if the key of this environment opens another one too."""
-    from pipeline.release import rotation
-
     variables = settings.environment()
     others = rotation.others(target, hosts_file(variables), variables)
     remedy = f"`fab -H {target.environment.name} keys.rotate --to=FILE` gives it its own"

@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import resource
 
-from pipeline import marker
-from pipeline.gitlocal import LOCAL_VARIABLES
+from pipeline import gitlocal, marker
 
 TYPE_CHECKING = False  # see checks/repository.py
 if TYPE_CHECKING:
@@ -27,9 +26,8 @@ class Started:
 
     def __init__(self, app: str, environ: Mapping[str, str]) -> None:
         """Start it for rows of MIX_ENV=test in `app`. Raises OSError where there is no elixir."""
-        kept = {key: value for key, value in environ.items() if key not in LOCAL_VARIABLES}
         self.app = app
-        self.environ = {**kept, "MIX_ENV": "test"}
+        self.environ = {**gitlocal.without(environ), "MIX_ENV": "test"}
         self.marker = marker.new_marker()
         self.mark = f"\x1e{os.urandom(8).hex()}"
         self._free = True

@@ -1,5 +1,11 @@
 """The variables by which git tells its children which repository and index they are in."""
 
+from __future__ import annotations
+
+TYPE_CHECKING = False  # see checks/repository.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 # `git rev-parse --local-env-vars` of git 2.39 and later. Inside a hook they name the commit's own
 # index, and a tool that runs git (mix credo diff) would write into it.
 LOCAL_VARIABLES = frozenset(
@@ -22,3 +28,8 @@ LOCAL_VARIABLES = frozenset(
         "GIT_INTERNAL_SUPER_PREFIX",
     }
 )
+
+
+def without(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return `environ` without git's local variables."""
+    return {key: value for key, value in environ.items() if key not in LOCAL_VARIABLES}

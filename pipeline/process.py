@@ -18,9 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from pipeline import descendants, marker
+from pipeline import descendants, gitlocal, marker
 from pipeline.capture import Capture
-from pipeline.gitlocal import LOCAL_VARIABLES
 from pipeline.output import Compact
 
 ENDING = ((signal.SIGQUIT, 1.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
@@ -137,7 +136,7 @@ def heeding_signals(stop: Stop) -> Iterator[None]:
 
 def environment(base: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     """Return `base` without git's local variables, with `extra` over it."""
-    return {k: v for k, v in base.items() if k not in LOCAL_VARIABLES} | dict(extra)
+    return gitlocal.without(base) | dict(extra)
 
 
 async def run(command: Command, stop: Stop) -> Result:

@@ -15,9 +15,9 @@ from typing import TextIO
 
 import msgspec
 
+from pipeline import gitlocal, npm
 from pipeline.checks import whole
 from pipeline.errors import BuildFailed, UsageProblem
-from pipeline.gitlocal import LOCAL_VARIABLES
 
 PACKAGE = "tracker"
 OUTPUT = "priv/tracker"
@@ -56,7 +56,7 @@ def build(app: Path, environ: Mapping[str, str], *, mix_env: str, force: bool, o
         return f"tracker ({edition(mix_env)}): up to date, nothing built"
     out.write(f"tracker ({edition(mix_env)}): building, {why}\n")
     out.flush()
-    variables = {k: v for k, v in environ.items() if k not in LOCAL_VARIABLES}
+    variables = gitlocal.without(environ)
     for words in _commands(app):
         _run(words, app, {**variables, "MIX_ENV": mix_env}, out)
     scripts = _scripts(app)
@@ -96,11 +96,10 @@ def sources_of(app: Path) -> list[str]:
 
     Outside of a work tree these are all files but those of npm.
     """
-    clean = {k: v for k, v in os.environ.items() if k not in LOCAL_VARIABLES}
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", PACKAGE],
         cwd=app,
-        env=clean,
+        env=gitlocal.without(os.environ),
         capture_output=True,
         check=False,
     )
@@ -113,9 +112,8 @@ def sources_of(app: Path) -> list[str]:
 
 
 def _commands(app: Path) -> list[tuple[str, ...]]:
-    install = "ci" if (app / PACKAGE / "package-lock.json").is_file() else "install"
     return [
-        ("npm", install, "--prefix", f"./{PACKAGE}", "--no-audit", "--no-fund"),
+        npm.install(app, PACKAGE),
         ("npm", "run", "deploy", "--prefix", f"./{PACKAGE}"),
     ]
 

@@ -4,15 +4,14 @@ import importlib.metadata
 import platform
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline import asking
 from pipeline.checks import workflow_tools
-from pipeline.process import environment
 from pipeline.services import named, probes
 
 GIB = 1024**3
@@ -146,17 +145,4 @@ def _python() -> Iterable[Finding]:
 
 
 def _say(environ: Mapping[str, str], *argv: str) -> str:
-    """Return what the program prints, empty if it is not there, fails or takes too long."""
-    try:
-        ended = subprocess.run(
-            argv,
-            env=environment(environ, {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return ended.stdout.strip() if ended.returncode == 0 else ""
+    return asking.answer(environ, *argv, seconds=PATIENCE)

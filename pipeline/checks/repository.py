@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from pipeline.gitlocal import LOCAL_VARIABLES
+from pipeline import gitlocal
 
 TYPE_CHECKING = False  # typing takes as long as git does
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     Of git's local variables only the index stays, since `git commit FILE` has one of its own:
     with GIT_DIR and no GIT_WORK_TREE git would take the directory of the application for the top.
     """
-    kept = {key: value for key, value in environ.items() if key not in LOCAL_VARIABLES}
+    kept = gitlocal.without(environ)
     index = environ.get("GIT_INDEX_FILE")
     if index:
         kept["GIT_INDEX_FILE"] = os.path.join(os.getcwd(), index)

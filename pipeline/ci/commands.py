@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
+from pipeline.checks.prepared import require_known
 from pipeline.checks.table import CHECKS
 from pipeline.ci import drift, lint
 from pipeline.errors import ExitCode, UsageProblem
@@ -37,7 +38,7 @@ def matrix() -> int:
 
 def cache_key(job: str, mix_env: str, *, app: str, format: str) -> int:
     """Print key, restore keys and paths of a job's cache."""
-    _require_known(format)
+    require_known(format)
     found = apps.find(app or None, all_settings.environment(), Path.cwd())
     made = cache.key(job, mix_env, found, os.environ, all_settings.load().base)
     if format == "json":
@@ -50,7 +51,7 @@ def cache_key(job: str, mix_env: str, *, app: str, format: str) -> int:
 
 def check_workflows(*, app: str, format: str) -> int:
     """Lint the workflow files and compare them with the check table; 1 with findings."""
-    _require_known(format)
+    require_known(format)
     found = _application(app)
     places = files(found)
     said = lint.lint(places)
@@ -81,11 +82,6 @@ def _application(app: str) -> Path:
         if app:
             raise
         return all_settings.PROJECT
-
-
-def _require_known(format: str) -> None:
-    if format not in ("text", "json"):
-        raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")
 
 
 def run_job(job: str, *, workflow: str, matrix: str, only_list: bool, app: str) -> int:

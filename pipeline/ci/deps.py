@@ -4,8 +4,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline import gitlocal, npm
 from pipeline.errors import Problem, UsageProblem
-from pipeline.gitlocal import LOCAL_VARIABLES
 
 
 def commands(app: Path, mix_env: str, packages: Sequence[str]) -> list[tuple[str, ...]]:
@@ -19,8 +19,7 @@ def commands(app: Path, mix_env: str, packages: Sequence[str]) -> list[tuple[str
     for package in packages:
         if not (app / package / "package.json").is_file():
             raise UsageProblem(f"--npm {package}: {app} has no {package}/package.json")
-        install = "ci" if (app / package / "package-lock.json").is_file() else "install"
-        found.append(("npm", install, "--prefix", f"./{package}", "--no-audit", "--no-fund"))
+        found.append(npm.install(app, package))
     if not found:
         raise UsageProblem("no dependencies are named", remedy="use --env MIX_ENV or --npm NAMES")
     return found
@@ -28,7 +27,7 @@ def commands(app: Path, mix_env: str, packages: Sequence[str]) -> list[tuple[str
 
 def fetch(app: Path, environ: Mapping[str, str], *, mix_env: str, packages: Sequence[str]) -> None:
     """Run these commands one after the other; Problem for the first that fails."""
-    variables = {k: v for k, v in environ.items() if k not in LOCAL_VARIABLES}
+    variables = gitlocal.without(environ)
     if mix_env:
         variables["MIX_ENV"] = mix_env
     for words in commands(app, mix_env, packages):

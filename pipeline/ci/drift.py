@@ -44,19 +44,21 @@ def differences(
     workflows: Sequence[Workflow], checks: Sequence[Check], settings: Settings
 ) -> list[str]:
     """Return what does not agree, one line each; empty if all does."""
-    found = [call for workflow in workflows for call in calls(workflow)]
+    by_workflow = [(workflow, calls(workflow)) for workflow in workflows]
     run: set[str] = set()
     lines: list[str] = []
     known = {row.name for row in checks}
-    for call in found:
+    for call in (call for _, found in by_workflow for call in found):
         rows = rows_of(call.words) if call.program == "inv" else set()
         lines += [f"{call.where}: there is no check {name!r}" for name in sorted(rows - known)]
         run |= rows
     in_ci = [row.name for row in checks if Group.CI in row.groups]
     lines += [f"no step runs the check {name}" for name in in_ci if name not in run]
-    for workflow in workflows:
+    wanted = matrix(checks, settings)
+    for workflow, found in by_workflow:
         for job in workflow.jobs.values():
-            lines += _of_job(workflow, job, matrix(checks, settings))
+            mine = [call for call in found if call.job == job.id]
+            lines += _of_job(workflow, job, mine, wanted)
     return lines
 
 
@@ -108,9 +110,10 @@ def _option(words: Sequence[str], name: str) -> str:
     return ""
 
 
-def _of_job(workflow: Workflow, job: Job, wanted: Mapping[str, list[Any]]) -> Iterable[str]:
+def _of_job(
+    workflow: Workflow, job: Job, mine: Sequence[Call], wanted: Mapping[str, list[Any]]
+) -> Iterable[str]:
     where = f"{workflow.path}: job {job.id}"
-    mine = [call for call in calls(workflow) if call.job == job.id]
     tested = any(call.program == "inv" and call.words[:1] == ("test",) for call in mine)
     if tested:
         expected = {tuple(sorted(_texts(row).items())) for row in _product(wanted)}

@@ -1,13 +1,12 @@
 """What GitHub has around a job, as far as this machine knows it: its contexts, its services."""
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import asking
 from pipeline.github.workflows import Job, Workflow
-from pipeline.gitlocal import LOCAL_VARIABLES
 from pipeline.services import probes
 from pipeline.services.named import Kind
 from pipeline.services.named import Service as Named
@@ -73,8 +72,4 @@ def _port(ports: Sequence[str]) -> int | None:
 
 
 def _git(app: Path, *words: str) -> str:
-    clean = {k: v for k, v in os.environ.items() if k not in LOCAL_VARIABLES}
-    ended = subprocess.run(
-        ["git", *words], cwd=app, env=clean, capture_output=True, text=True, check=False
-    )
-    return ended.stdout.strip() if ended.returncode == 0 else ""
+    return asking.answer(os.environ, "git", "-C", str(app), *words)

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from pipeline import gitlocal
 from pipeline.errors import UsageProblem
 from pipeline.github import expressions, files
 from pipeline.github.expressions import Scope
 from pipeline.github.matrix import Combination
 from pipeline.github.workflows import Job, Step, Workflow
-from pipeline.gitlocal import LOCAL_VARIABLES
 
 PLACE = "ci"
 """The directory of the application's repository in which workflows find this project."""
@@ -167,7 +167,7 @@ def _pairs(one: Combination) -> str:
 
 def _environment(chosen: Chosen, here: Here, temporary: Path) -> dict[str, str]:
     """Return the variables of all steps: this machine's, GitHub's, the workflow's, the job's."""
-    found = {k: v for k, v in os.environ.items() if k not in LOCAL_VARIABLES}
+    found = gitlocal.without(os.environ)
     # Without GITHUB_ACTIONS: what a step prints is for a terminal here, not for GitHub's log.
     found |= {"CI": "true", "RUNNER_TEMP": str(temporary)}
     found |= {f"GITHUB_{key.upper()}": value for key, value in here.github.items()}

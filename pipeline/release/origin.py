@@ -1,14 +1,11 @@
 """Finding out where a release comes from: git here, CI at GitHub."""
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.gitlocal import LOCAL_VARIABLES
+from pipeline import asking
 from pipeline.release.manifest import Manifest
 from pipeline.release.provenance import CiState, Provenance
-
-_GIT_SECONDS = 30
 
 
 def of_artifact(manifest: Manifest, repository: Path, variables: Mapping[str, str]) -> Provenance:
@@ -39,17 +36,4 @@ def _pushed(commit: str, repository: Path, variables: Mapping[str, str]) -> bool
 
 
 def _git(repository: Path, variables: Mapping[str, str], *words: str) -> str:
-    """Return git's answer, empty where it has none or there is no git."""
-    environ = {name: value for name, value in variables.items() if name not in LOCAL_VARIABLES}
-    try:
-        ended = subprocess.run(
-            ["git", "-C", str(repository), *words],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return ended.stdout.strip() if ended.returncode == 0 else ""
+    return asking.answer(variables, "git", "-C", str(repository), *words)

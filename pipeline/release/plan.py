@@ -136,16 +136,17 @@ def _changes(
     fleet: Fleet, found: Sequence[Survey], artifact: Artifact, tree: Path
 ) -> list[Changed]:
     hosts = tuple(member.host for member in fleet.members)
+    directories = sum(path.is_dir() for path in tree.rglob("*"))
     with transfer.ssh_options(fleet.environment, hosts) as options:
 
         def one(member: Member, seen: Survey) -> Changed:
-            whole, directories = artifact.manifest.bytes, transfer.directories(tree)
+            whole = artifact.manifest.bytes
             if not transfer.can_rsync(member.connection, "rsync" in seen.have):
                 tarball = artifact.path.stat().st_size
                 return Changed(1, tarball, tarball + whole, directories + artifact.manifest.files)
             if not seen.current:
                 return Changed(artifact.manifest.files, whole, whole, directories)
             serving = fleet.layout.releases / seen.current
-            return transfer.compare_tree(member.connection, options, tree, serving)
+            return transfer.compare_tree(member.connection, options, tree, serving, directories)
 
         return fleets.each_surveyed(fleet, found, one)

@@ -120,22 +120,9 @@ def oneshot(layout: Layout, environment: Environment, what: str, expression: str
     Its output goes to a file of the service user's own directory (not one that the deploy user
     could turn into a link for root to write through) and to the journal.
     """
-    output = layout.output(what)
-    evaluate = f'bin/plausible eval "{expression}" >{output} 2>&1'
-    return f"""\
-# Written by `fab setup`; changes here are lost.
-[Unit]
-Description=Qusto Analytics ({layout.environment}): {what} of the release being deployed
-
-[Service]
-Type=oneshot
-{_identity(layout, environment)}
-RuntimeDirectory={output.parent.name}
-RuntimeDirectoryPreserve=yes
-WorkingDirectory={layout.candidate}
-ExecStart=/bin/sh -c '{evaluate}; code=$$?; cat {output}; exit $$code'
-TimeoutStartSec=3600
-"""
+    evaluate = f'bin/plausible eval "{expression}" >{layout.output(what)} 2>&1'
+    title = f"{what} of the release being deployed"
+    return _once(layout, environment, what, title, f"WorkingDirectory={layout.candidate}", evaluate)
 
 
 def dump_files(layout: Layout, environment: Environment) -> list[HostFile]:
@@ -143,22 +130,10 @@ def dump_files(layout: Layout, environment: Environment) -> list[HostFile]:
 
     The command stands in the script: in a unit systemd would read % and $ for its own.
     """
-    output = layout.output("dump")
-    unit = f"""\
-# Written by `fab setup`; changes here are lost.
-[Unit]
-Description=Qusto Analytics ({layout.environment}): dump of the database before migrations
-
-[Service]
-Type=oneshot
-{_identity(layout, environment)}
-RuntimeDirectory={output.parent.name}
-RuntimeDirectoryPreserve=yes
-WorkingDirectory={layout.dumps}
-ReadWritePaths={layout.dumps}
-ExecStart=/bin/sh -c '/bin/sh {layout.dump_script} 2>{output}; code=$$?; cat {output}; exit $$code'
-TimeoutStartSec=3600
-"""
+    place = f"WorkingDirectory={layout.dumps}\nReadWritePaths={layout.dumps}"
+    run = f"/bin/sh {layout.dump_script} 2>{layout.output('dump')}"
+    title = "dump of the database before migrations"
+    unit = _once(layout, environment, "dump", title, place, run)
     script = shell.SHEBANG + shell.render(
         "dump",
         DUMPS=str(layout.dumps),
@@ -172,6 +147,27 @@ TimeoutStartSec=3600
         ),
         HostFile(layout.dump_script, "755", script),
     ]
+
+
+def _once(
+    layout: Layout, environment: Environment, what: str, title: str, place: str, run: str
+) -> str:
+    """Return a oneshot unit whose command `run` leaves its words in the output file of `what`."""
+    output = layout.output(what)
+    return f"""\
+# Written by `fab setup`; changes here are lost.
+[Unit]
+Description=Qusto Analytics ({layout.environment}): {title}
+
+[Service]
+Type=oneshot
+{_identity(layout, environment)}
+RuntimeDirectory={output.parent.name}
+RuntimeDirectoryPreserve=yes
+{place}
+ExecStart=/bin/sh -c '{run}; code=$$?; cat {output}; exit $$code'
+TimeoutStartSec=3600
+"""
 
 
 def recover(layout: Layout, environment: Environment) -> str:

@@ -8,6 +8,7 @@ import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -90,6 +91,7 @@ def text_of(environment: Environment) -> str:
     return _plain(text, f"{where}`key_file`", passphrase)
 
 
+@cache  # every host asks, and to open a key takes a tenth of a second on purpose (bcrypt)
 def _plain(text: str, where: str, passphrase: str) -> str:
     if not passphrase:
         return normal(text)

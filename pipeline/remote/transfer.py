@@ -170,9 +170,13 @@ class Changed:
 
 
 def compare_tree(
-    connection: Connection, options: str, tree: Path, release: PurePosixPath
+    connection: Connection,
+    options: str,
+    tree: Path,
+    release: PurePosixPath,
+    directories: int,
 ) -> Changed:
-    """Compare `tree` with a release on the host, as `upload_tree` does; writes nothing.
+    """Compare `tree`, of so many `directories`, with a release on the host; writes nothing.
 
     rsync compares nothing with --link-dest while the target is missing in a dry run, so the
     release itself is the target. Raises Unreachable with rsync's own words.
@@ -191,12 +195,7 @@ def compare_tree(
             f"{connection.host}: the releases could not be compared", detail=said[-1500:]
         )
     size = _digits(_SIZE.search(result.stdout))
-    return Changed(_digits(_FILES.search(result.stdout)), size, size, directories(tree))
-
-
-def directories(tree: Path) -> int:
-    """Return how many directories are below `tree`."""
-    return sum(path.is_dir() for path in tree.rglob("*"))
+    return Changed(_digits(_FILES.search(result.stdout)), size, size, directories)
 
 
 def _digits(found: "re.Match[str] | None") -> int | None:

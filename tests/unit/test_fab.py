@@ -1,5 +1,6 @@
 """`fab` as its user runs it: mistakes end in exit 2 and one line, before anything is touched."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -50,13 +51,26 @@ def hosts(tmp_path: Path) -> Path:
     return path
 
 
+# In a Python of its own: Invoke takes the help out of a task with the first look at its arguments.
+LACKING = """
+import json
+import fabfile
+tasks = {name: fabfile.ns[name] for name in fabfile.ns.task_names}
+print(json.dumps({
+    name: [not task.__doc__, [a.name for a in task.get_arguments() if not a.help]]
+    for name, task in tasks.items()
+}))
+"""
+
+
 def test_every_task_has_help_and_so_has_each_of_its_options(hosts: Path):
+    words = [sys.executable, "-c", LACKING]
+    said = subprocess.run(words, cwd=settings.PROJECT, capture_output=True, text=True, check=True)
+    lacking = json.loads(said.stdout)
     listed = fab("--list", "--list-format=flat", hosts=hosts).stdout
     for name in fabfile.ns.task_names:
-        task = fabfile.ns[name]
         assert name in listed
-        assert task.__doc__, name
-        assert [a.name for a in task.get_arguments() if not a.help] == [], name
+        assert lacking[name] == [False, []], name
     assert "Usage: fab" in fab("--help", "deploy", hosts=hosts).stdout
 
 
