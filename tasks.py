@@ -355,6 +355,123 @@ def audit(_c: Context, format: str = "text") -> None:
     _end(auditing.report(auditing.run(auditing.locks()), json=format == "json"))
 
 
+@task(
+    name="protect",
+    help={
+        "check": "change nothing; exit 1 where GitHub differs",
+        "docs": "print docs/BRANCH_PROTECTION.md; asks nobody",
+        "app": _APP,
+    },
+)
+@speaking
+def github_protect(_c: Context, check: bool = False, docs: bool = False, app: str = "") -> None:
+    """Protect the branches as .github/protection.toml says, by the checks that jobs report."""
+    from pipeline.github import commands
+
+    _end(commands.protect(check=check, docs=docs, app=app))
+
+
+@task(
+    name="secrets",
+    help={
+        "set": "set these, comma separated (or all): from the environment, .env, or asked for",
+        "environment": "only what jobs of this GitHub environment need",
+        "app": _APP,
+        "format": _FORMAT,
+    },
+)
+@speaking
+def github_secrets(
+    _c: Context, set: str = "", environment: str = "", app: str = "", format: str = "text"
+) -> None:
+    """Show, by name, which secrets and variables the workflows need and GitHub has; 1 if not."""
+    from pipeline.github import commands
+
+    if set:
+        _end(commands.set_secrets(_names(set), environment, app=app))
+    else:
+        _end(commands.list_secrets(environment, app=app, format=format))
+
+
+@task(
+    name="runs",
+    help={
+        "limit": "how many (default: 15)",
+        "branch": "only of this branch",
+        "workflow": "only of this workflow file",
+        "failed": "only those that have failed",
+        "app": _APP,
+        "format": _FORMAT,
+    },
+)
+@speaking
+def github_runs(
+    _c: Context,
+    limit: str = "15",
+    branch: str = "",
+    workflow: str = "",
+    failed: bool = False,
+    app: str = "",
+    format: str = "text",
+) -> None:
+    """Show the newest runs of the workflows."""
+    from pipeline.github import watching
+
+    asked = watching.Which(_number("--limit", limit) or 15, branch, workflow, failed)
+    _end(watching.list_runs(asked, app=app, format=format))
+
+
+@task(
+    name="logs",
+    help={
+        "run": "its number (default: the newest that failed)",
+        "all-lines": "of each failed step all it printed, not the last 200 lines",
+        "app": _APP,
+    },
+)
+@speaking
+def github_logs(_c: Context, run: str = "", all_lines: bool = False, app: str = "") -> None:
+    """Show what the failed steps of a run have printed."""
+    from pipeline.github import watching
+
+    _end(watching.show_logs(run, all_lines=all_lines, app=app))
+
+
+@task(
+    name="deploy",
+    help={
+        "environment": "where to: staging or production",
+        "skip-migrations": "do not run pending migrations",
+        "ref": "branch or tag (default: the environment's branch in hosts.toml)",
+        "follow": "wait for its end (--no-follow: only start it)",
+        "app": _APP,
+    },
+)
+@speaking
+def github_deploy(
+    _c: Context,
+    environment: str,
+    skip_migrations: bool = False,
+    ref: str = "",
+    follow: bool = True,
+    app: str = "",
+) -> None:
+    """Start the deploy workflow by hand and follow it; 1 if it does not succeed."""
+    from pipeline.github import watching
+
+    asked = watching.Dispatch(environment, skip_migrations, ref, follow)
+    _end(watching.deploy(asked, app=app))
+
+
+@task(name="usage", help={"days": "so many days back (30)", "app": _APP, "format": _FORMAT})
+@speaking
+def github_usage(_c: Context, days: str = "30", app: str = "", format: str = "text") -> None:
+    """Show the minutes that jobs have taken, by workflow, and the room that caches take."""
+    from pipeline.github import watching
+
+    _end(watching.show_usage(_number("--days", days) or 30, app=app, format=format))
+
+
 @task(name="up", help={"app": _APP, "format": _FORMAT})
 @speaking
 def services_up(_c: Context, app: str = "", format: str = "text") -> None:
@@ -461,6 +578,16 @@ _services = Collection("services", services_up, services_down, services_status)
 
 _ci = Collection("ci", ci_matrix, ci_cache_key, ci_deps, ci_run, ci_lint)
 
-ns = Collection(_check, _ci, _hooks, _services, _test, audit, build, doctor, demo, tracker)
+_github = Collection(
+    "github",
+    github_protect,
+    github_secrets,
+    github_runs,
+    github_logs,
+    github_deploy,
+    github_usage,
+)
+
+ns = Collection(_check, _ci, _github, _hooks, _services, _test, audit, build, doctor, demo, tracker)
 # Invoke would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

@@ -15,19 +15,9 @@ from pipeline.github import around, cache, expressions, replay, workflows
 from pipeline.github.workflows import Workflow
 
 
-def files(app: Path) -> list[Path]:
-    """Return the workflow files: those of the application, else those of this project."""
-    for root in (app, all_settings.PROJECT):
-        directory = root / workflows.DIRECTORY
-        found = sorted((*directory.glob("*.yml"), *directory.glob("*.yaml")))
-        if found:
-            return found
-    raise UsageProblem(f"there is no workflow in {app / workflows.DIRECTORY}")
-
-
 def read(app: Path) -> list[Workflow]:
-    """Return the workflows of `files`."""
-    return [workflows.read(path) for path in files(app)]
+    """Return the workflows of the application, else those of this project."""
+    return [workflows.read(path) for path in workflows.files(app, all_settings.PROJECT)]
 
 
 def matrix() -> int:
@@ -53,7 +43,7 @@ def check_workflows(*, app: str, format: str) -> int:
     """Lint the workflow files and compare them with the check table; 1 with findings."""
     require_known(format)
     found = _application(app)
-    places = files(found)
+    places = workflows.files(found, all_settings.PROJECT)
     said = lint.lint(places)
     lines = drift.differences(read(found), CHECKS, all_settings.load())
     if format == "json":

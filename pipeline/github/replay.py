@@ -6,7 +6,6 @@ would be told differently there is refused, never made up.
 """
 
 import os
-import re
 import subprocess
 import tempfile
 import time
@@ -20,12 +19,11 @@ from pipeline.errors import UsageProblem
 from pipeline.github import expressions, files
 from pipeline.github.expressions import Scope
 from pipeline.github.matrix import Combination
-from pipeline.github.workflows import Job, Step, Workflow
+from pipeline.github.workflows import OUTSIDE, Job, Step, Workflow
 
 PLACE = "ci"
 """The directory of the application's repository in which workflows find this project."""
 
-_OUTSIDE = re.compile(r"\b(secrets|vars)\.([A-Za-z_][A-Za-z0-9_]*)")
 # GitHub's own: https://docs.github.com/actions/reference/workflow-syntax-for-github-actions, shell.
 _SHELLS: Mapping[str, tuple[str, ...]] = {
     "": ("bash", "-e"),
@@ -112,7 +110,7 @@ def outside(chosen: Chosen) -> list[str]:
     levels += [step.env for step in chosen.job.steps if step.run]
     texts = [str(value) for level in levels for value in level.values()]
     texts += [step.run for step in chosen.job.steps]
-    return list(dict.fromkeys(match[2] for text in texts for match in _OUTSIDE.finditer(text)))
+    return list(dict.fromkeys(match[2] for text in texts for match in OUTSIDE.finditer(text)))
 
 
 def replay(chosen: Chosen, here: Here, out: TextIO) -> list[Done]:

@@ -4,6 +4,7 @@ Read as YAML 1.2, as GitHub does: in YAML 1.1 the key `on` would be true. Expres
 here; expressions.py evaluates them, names.py computes the names under which jobs report.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from pipeline.github import matrix as matrices
 Scalar = str | int | float | bool | None
 DIRECTORY = ".github/workflows"
 """Where GitHub looks for them, from the top of a repository."""
+OUTSIDE = re.compile(r"\b(secrets|vars)\.([A-Za-z_][A-Za-z0-9_]*)")
+"""What an expression takes from the settings of repository or environment."""
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -99,10 +102,17 @@ def read(path: Path) -> Workflow:
         raise UsageProblem(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def read_all(root: Path) -> list[Workflow]:
-    """Return the workflows of the repository whose top is `root`, by file name."""
-    directory = root / DIRECTORY
-    return [read(path) for path in sorted((*directory.glob("*.yml"), *directory.glob("*.yaml")))]
+def files(*roots: Path) -> list[Path]:
+    """Return the workflow files of the first of these repositories that has any, by name.
+
+    Raises UsageProblem where none has.
+    """
+    for root in roots:
+        directory = root / DIRECTORY
+        found = sorted((*directory.glob("*.yml"), *directory.glob("*.yaml")))
+        if found:
+            return found
+    raise UsageProblem(f"there is no workflow in {roots[0] / DIRECTORY}")
 
 
 def parse(text: str, path: str) -> Workflow:

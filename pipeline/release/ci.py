@@ -1,25 +1,16 @@
 """What CI says of a commit: GitHub's check runs and commit statuses, over its REST API."""
 
-import re
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
+from pipeline import github_api
+from pipeline.errors import Problem
+from pipeline.github_api import GitHub
 from pipeline.release.provenance import CiState
 
-_API = "https://api.github.com"
-_TIMEOUT = 10.0
-_PAGE = 100
-_PAGES = 20
 _NAMED = 3
 _PASSED = frozenset({"success", "neutral", "skipped"})
-_REMOTE = re.compile(
-    r"(?:[a-z+]+://)?(?:[^@/]*@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*"
-    r"(?P<repository>[\w.-]+/[\w.-]+?)(?:\.git)?/?"
-)
 
 
 class _Run(msgspec.Struct, frozen=True):
@@ -30,7 +21,6 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 class _Runs(msgspec.Struct, frozen=True):
-    total_count: int
     check_runs: list[_Run]
 
 
@@ -43,44 +33,18 @@ class _Combined(msgspec.Struct, frozen=True):
     statuses: list[_Status]
 
 
-class _Unknown(Exception):
-    """GitHub gave no answer that means anything; the text says why, without the token."""
-
-
 def ask(commit: str, remote: str, variables: Mapping[str, str]) -> CiState:
     """Return what GitHub knows of `commit`; whatever cannot be found out is "missing".
 
-    `remote` is the URL of git's remote, used where GITHUB_REPOSITORY is unset. The token is
-    GITHUB_TOKEN or GH_TOKEN; it goes into a header and nowhere else.
+    `remote` is the URL of git's remote (github_api.access says how it and `variables` are used).
     """
     if not commit:
         return CiState("missing", "there is no commit to ask about")
-    api = (variables.get("GITHUB_API_URL") or _API).rstrip("/")
-    token = variables.get("GITHUB_TOKEN") or variables.get("GH_TOKEN")
-    if not token:
-        return CiState("missing", "not known, GITHUB_TOKEN is not set")
-    repository = variables.get("GITHUB_REPOSITORY") or repository_of(remote, api)
-    if not repository:
-        return CiState("missing", "not known, neither GITHUB_REPOSITORY nor git's remote names it")
-    headers = {
-        "Authorization": f"Bearer {token}",
-        "Accept": "application/vnd.github+json",
-        "X-GitHub-Api-Version": "2022-11-28",
-    }
     try:
-        with httpx.Client(headers=headers, timeout=_TIMEOUT, follow_redirects=True) as client:
-            where = f"{api}/repos/{repository}/commits/{commit}"
-            return judge(*_answers(client, where), own_run=variables.get("GITHUB_RUN_ID", ""))
-    except _Unknown as error:
-        return CiState("missing", f"not known, {error}")
-
-
-def repository_of(remote: str, api: str) -> str:
-    """Return OWNER/NAME of a remote's URL if it is on the machine that `api` speaks for."""
-    match = _REMOTE.fullmatch(remote.strip())
-    host = urlsplit(api).hostname or ""
-    hosts = {"github.com", "ssh.github.com"} if host == "api.github.com" else {host}
-    return match["repository"] if match and match["host"].lower() in hosts else ""
+        with github_api.connect(github_api.access(variables, remote)) as github:
+            return judge(*_answers(github, commit), own_run=variables.get("GITHUB_RUN_ID", ""))
+    except Problem as problem:
+        return CiState("missing", f"not known, {problem.message}")
 
 
 def judge(runs: list[_Run], statuses: list[_Status], *, own_run: str = "") -> CiState:
@@ -108,41 +72,12 @@ def judge(runs: list[_Run], statuses: list[_Status], *, own_run: str = "") -> Ci
     return CiState("missing", "nothing ran for it")
 
 
-def _answers(client: httpx.Client, where: str) -> tuple[list[_Run], list[_Status]]:
-    runs: list[_Run] = []
-    for page in range(1, _PAGES + 1):
-        answer = _get(client, f"{where}/check-runs", {"per_page": _PAGE, "page": page}, _Runs)
-        runs += answer.check_runs
-        if not answer.check_runs or len(runs) >= answer.total_count:
-            break
-    else:
-        raise _Unknown(f"more than {_PAGE * _PAGES} check runs")
+def _answers(github: GitHub, commit: str) -> tuple[list[_Run], list[_Status]]:
+    where = f"commits/{commit}"
+    runs = list(github.pages(f"{where}/check-runs", _Runs, lambda page: page.check_runs))
     # The combined status holds the newest of each context, a hundred of them a page.
-    combined = _get(client, f"{where}/status", {"per_page": _PAGE}, _Combined)
+    combined = github.get(f"{where}/status", _Combined, per_page=github_api.PAGE)
     return runs, combined.statuses
-
-
-def _get(client: httpx.Client, url: str, query: dict[str, int], kind: type[Any]) -> Any:
-    try:
-        answer = client.get(url, params=query)
-    except httpx.TimeoutException:
-        raise _Unknown(f"no answer from {urlsplit(url).netloc} in time") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = str(error) or type(error).__name__
-        raise _Unknown(f"{urlsplit(url).netloc} cannot be asked: {reason}") from None
-    meaning = {
-        401: "the token is refused",
-        403: "the token may not ask, or the rate limit is reached",
-        404: "no such repository, or the token cannot see it",
-        422: "GitHub has no such commit",
-    }
-    if not answer.is_success:
-        said = meaning.get(answer.status_code, "an error of its own")
-        raise _Unknown(f"{said} (HTTP {answer.status_code})")
-    try:
-        return msgspec.json.decode(answer.content, type=kind)
-    except msgspec.DecodeError:
-        raise _Unknown(f"{urlsplit(url).netloc} gave no answer of GitHub's form") from None
 
 
 def _names(names: list[str]) -> str:

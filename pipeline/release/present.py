@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline import redaction
+from pipeline import redaction, tables
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release.cleanup import Cleaned
 from pipeline.release.inspect import Listed, Serving
@@ -274,23 +274,8 @@ def planned(plan: Plan) -> None:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str) -> None:
-    from rich.table import Table
-
-    console = _console()
-    if not rows:
-        console.print(nothing)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head, no_wrap=head in ("release", "from", "host"), overflow="fold")
-    for row in rows:
-        table.add_row(*(shown(str(cell)) for cell in row))
-    console.print(table)
+    tables.show(heads, rows, nothing, whole=("release", "from", "host"))
 
 
 def _console(*, to_stderr: bool = False) -> "Console":
-    """Return a console that folds nothing where the output is not a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=to_stderr)
-    return console if console.is_terminal else Console(stderr=to_stderr, width=200)
+    return tables.console(to_stderr=to_stderr)

@@ -207,7 +207,8 @@ sys.stdin.read()
 @pytest.fixture
 def owner(lab, tmp_path):
     """Another test process with a booted host: the process, its lab, bridge and reaper."""
-    argv = [sys.executable, "-c", OWNER, str(tmp_path / "key")]
+    # A test run in the background inherits an ignored INT, and so would this.
+    argv = ["env", "--default-signal=INT", sys.executable, "-c", OWNER, str(tmp_path / "key")]
     with subprocess.Popen(
         argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

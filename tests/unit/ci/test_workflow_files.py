@@ -17,7 +17,7 @@ from pipeline.github import names, workflows
 from pipeline.github.workflows import Job, Step, Workflow
 from pipeline.settings import PROJECT, Settings, load
 
-FILES = workflows.read_all(PROJECT)
+FILES = [workflows.read(path) for path in workflows.files(PROJECT)]
 STEPS = [
     pytest.param(workflow, job, step, id=f"{Path(workflow.path).stem}-{job.id}-{step.number}")
     for workflow in FILES
