@@ -531,6 +531,21 @@ def hooks_uninstall(_c: Context, app: str = "") -> None:
     sys.stdout.write(f"{hooks.uninstall(place)}\n")
 
 
+@task(
+    help={
+        "period": "only weekly, monthly or quarterly",
+        "app": _APP,
+        "format": _FORMAT,
+    }
+)
+@speaking
+def maintenance(_c: Context, period: str = "", app: str = "", format: str = "text") -> None:
+    """Show what is due weekly, monthly and quarterly, with evidence; 1 if something is."""
+    from pipeline.maintenance import commands
+
+    _end(commands.maintain(period, app=app, format=format))
+
+
 @task
 @speaking
 def demo(_c: Context) -> None:
@@ -588,6 +603,9 @@ _github = Collection(
     github_usage,
 )
 
-ns = Collection(_check, _ci, _github, _hooks, _services, _test, audit, build, doctor, demo, tracker)
+ns = Collection(
+    *(_check, _ci, _github, _hooks, _services, _test),
+    *(audit, build, doctor, demo, maintenance, tracker),
+)
 # Invoke would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})

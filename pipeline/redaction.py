@@ -29,7 +29,7 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _PUBLIC_NAME = re.compile(
-    r"(?:HOST_KEY|PUBLIC_KEY|KEY_ID|_FILE|_PATH|_DIR|_SOCK|_URL)$", re.IGNORECASE
+    r"^PWD$|(?:HOST_KEY|PUBLIC_KEY|KEY_ID|_FILE|_PATH|_DIR|_SOCK|_URL)$", re.IGNORECASE
 )
 _ARMOUR = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 _BLANK = re.compile(r"(?:\\[nrt]|\s)+")

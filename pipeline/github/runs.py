@@ -100,7 +100,7 @@ def newest(
 
     GitHub filters by one state only, so failed ones are picked here, out of the newest thousand.
     """
-    where = f"actions/workflows/{workflow}/runs" if workflow else "actions/runs"
+    where = _where(workflow)
     query: dict[str, Any] = {"branch": branch} if branch else {}
     if not failed and limit <= _ONE_PAGE:
         return github.get(where, _Runs, **query, per_page=limit).workflow_runs
@@ -113,11 +113,14 @@ _ONE_PAGE = 100
 _SEEN = 1000
 
 
-def since(github: GitHub, start: datetime, *, branch: str = "") -> list[Run]:
+def since(github: GitHub, start: datetime, *, workflow: str = "") -> list[Run]:
     """Return the runs that were created after `start`, newest first."""
-    query: dict[str, Any] = {"branch": branch} if branch else {}
-    found = github.pages("actions/runs", _Runs, lambda page: page.workflow_runs, **query)
+    found = github.pages(_where(workflow), _Runs, lambda page: page.workflow_runs)
     return list(takewhile(lambda run: run.created_at >= start, found))
+
+
+def _where(workflow: str) -> str:
+    return f"actions/workflows/{workflow}/runs" if workflow else "actions/runs"
 
 
 def one(github: GitHub, run: int) -> Run:

@@ -7,6 +7,7 @@ answer of GitHub ever holds one.
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
@@ -59,6 +60,15 @@ class _Variables(msgspec.Struct, frozen=True):
     variables: list[_Name] = []
 
 
+class _Set(msgspec.Struct, frozen=True):
+    name: str
+    updated_at: datetime
+
+
+class _Dated(msgspec.Struct, frozen=True):
+    secrets: list[_Set] = []
+
+
 class _Key(msgspec.Struct, frozen=True):
     key_id: str
     key: str
@@ -106,6 +116,18 @@ def compare(github: GitHub, wanted: Sequence[Needed]) -> list[Found]:
         )
         for one in wanted
     ]
+
+
+def set_at(github: GitHub, wanted: Sequence[Needed]) -> dict[str, datetime]:
+    """Return when each of these secrets was set in its environment; without those that are not."""
+    found: dict[str, datetime] = {}
+    for environment in dict.fromkeys(one.environment for one in wanted if one.environment):
+        path = f"environments/{quote(environment, safe='')}/secrets"
+        names = {one.name for one in wanted if one.environment == environment}
+        for secret in github.pages(path, _Dated, lambda page: page.secrets):
+            if secret.name in names:
+                found[secret.name] = secret.updated_at
+    return found
 
 
 def put(github: GitHub, one: Needed, value: str) -> None:

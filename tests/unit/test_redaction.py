@@ -83,6 +83,7 @@ def test_text_without_a_secret_stays_as_it_is(text: str, secret: str):
         ("STAGING_DEPLOY_HOST_KEY", "ssh-ed25519 AAAAC3Nza", None),
         ("SSH_AUTH_SOCK", "/tmp/ssh-XXXX/agent.1", None),
         ("TOKEN_FILE", "/run/secrets/token", None),
+        ("PWD", "/home/dev/qusto", None),  # every shell sets it
         ("BASE_URL", "https://qusto.io", None),
         ("DISABLE_TOKENS", "true", None),
         ("KEYBOARD", "a long keyboard layout", None),

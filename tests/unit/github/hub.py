@@ -49,6 +49,10 @@ class Hub:
     """Run → its jobs at each look, the last for ever; the run's own state goes with them."""
     logs: dict[int, str] = field(default_factory=dict)
     dispatched: list[dict[str, Any]] = field(default_factory=list)
+    set_at: datetime = NOW
+    """When all secrets were set."""
+    releases: dict[str, str] = field(default_factory=dict)
+    """Repository of an action → its latest release."""
     tells_run: bool = True
     shows_run: bool = True
     caches: list[dict[str, Any]] = field(default_factory=list)
@@ -67,7 +71,11 @@ class Hub:
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
         if parts[:1] == ["orgs"]:
-            return 200, example("organization-full", two_factor_requirement_enabled=self.two_factor)
+            rule = {"two_factor_requirement_enabled": self.two_factor}
+            return 200, example("organization-full", archived_at=None, **rule)
+        if parts[3:] == ["releases", "latest"]:
+            tag = self.releases.get("/".join(parts[1:3]))
+            return (200, example("release", tag_name=tag)) if tag else _NOT_FOUND
         if parts[:3] != ["repos", "qusto", "app"]:
             return _NOT_FOUND
         match method, *parts[3:]:
@@ -153,6 +161,7 @@ class Hub:
                 return 200, example("actions-public-key", key_id="568250167242549743", key=key)
             case "GET", "secrets":
                 base = example("actions-secret-paginated")["secrets"][0]
+                base["updated_at"] = iso(self.set_at)
                 named = [{**base, "name": name} for name in place.secrets]
                 return 200, {"total_count": len(named), "secrets": _page(named, query)}
             case "PUT", "secrets", name:
