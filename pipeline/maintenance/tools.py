@@ -28,13 +28,22 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 def duties(app: Path, files: Sequence[Path], environ: Mapping[str, str]) -> list[Duty]:
     """Return the duties for the application, its workflow `files`, and this project."""
     packages = [name for name in _NPM if (app / name / "package.json").is_file()]
-    return [
+    hex_packages = [
         Duty(
             Period.WEEKLY,
             "security patches of Hex packages",
             "inv check.deps-audit --all",
             lambda: _deps_audit(app, environ),
         ),
+        Duty(
+            Period.WEEKLY,
+            "outdated Hex packages",
+            "mix hex.outdated",
+            lambda: _hex_outdated(app, environ),
+        ),
+    ]
+    return [
+        *(hex_packages if (app / "mix.exs").is_file() else ()),
         *(
             Duty(
                 Period.WEEKLY,
@@ -45,12 +54,6 @@ def duties(app: Path, files: Sequence[Path], environ: Mapping[str, str]) -> list
             for name in packages
         ),
         Duty(Period.WEEKLY, "security patches of this project", "inv audit", _own),
-        Duty(
-            Period.WEEKLY,
-            "outdated Hex packages",
-            "mix hex.outdated",
-            lambda: _hex_outdated(app, environ),
-        ),
         *(
             Duty(
                 Period.WEEKLY,
@@ -98,10 +101,15 @@ def _npm_audit(app: Path, environ: Mapping[str, str], package: str) -> Found:
 
 
 def _npm_outdated(app: Path, environ: Mapping[str, str], package: str) -> Found:
-    """Compare what is installed; a package that only its range holds back counts too."""
+    """Compare what is installed; a package that only its range holds back counts too.
+
+    Where nothing is installed npm lists every package, the latest ones as well.
+    """
     found = _npm(app, environ, "outdated", package)
     if "error" in found:
         raise Problem(_reason(found))
+    if found and not any("current" in one for one in found.values()):
+        raise Problem(f"nothing is installed there: npm ci --prefix ./{package}")
     if not found:
         return Found(State.OK, "all are the latest")
     shown = [f"{name} {_version(one)}" for name, one in found.items()]

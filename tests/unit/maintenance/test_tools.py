@@ -61,6 +61,7 @@ def project(tmp_path: Path, files: dict[str, str]) -> Path:
     ],
 )
 def test_hex(tmp_path: Path, said: str, code: int, state: State, evidence: str):
+    write(tmp_path, {"mix.exs": ""})
     row = look(tmp_path, "outdated Hex", saying(tmp_path, "mix", said, code))
     assert (row.state, row.evidence) == (state, evidence)
 
@@ -93,6 +94,10 @@ def test_npm_outdated(tmp_path: Path):
     row = look(app, "outdated npm", saying(tmp_path, "npm", json.dumps(said), 1))
     shown = "3: left-pad 1.0.0 → 1.3.0, jest 29.0.0 → 30.0.0, new not installed → 2.0.0"
     assert (row.state, row.evidence) == (State.DUE, shown)
+    said = {"left-pad": {"wanted": "1.3.0", "latest": "1.3.0"}}
+    row = look(app, "outdated npm", saying(tmp_path, "npm", json.dumps(said), 1))
+    shown = "nothing is installed there: npm ci --prefix ./assets"
+    assert (row.state, row.evidence) == (State.UNKNOWN, shown)
     row = look(app, "outdated npm", saying(tmp_path, "npm", "{}", 0))
     assert (row.state, row.evidence) == (State.OK, "all are the latest")
 
@@ -116,6 +121,7 @@ def test_real_npm_without_a_registry_is_unknown(tmp_path: Path, what: str):
 
 
 def test_program_that_is_not_there_is_unknown(tmp_path: Path):
+    write(tmp_path, {"mix.exs": ""})
     row = look(tmp_path, "outdated Hex", isolated(tmp_path, PATH=str(tmp_path)))
     assert (row.state, row.evidence) == (State.UNKNOWN, "mix is not installed")
 
