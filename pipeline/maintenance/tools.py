@@ -108,7 +108,7 @@ def _npm_outdated(app: Path, environ: Mapping[str, str], package: str) -> Found:
     found = _npm(app, environ, "outdated", package)
     if "error" in found:
         raise Problem(_reason(found))
-    if found and not any("current" in one for one in found.values()):
+    if found and not any("current" in _first(one) for one in found.values()):
         raise Problem(f"nothing is installed there: npm ci --prefix ./{package}")
     if not found:
         return Found(State.OK, "all are the latest")
@@ -181,8 +181,14 @@ def _reason(found: Mapping[str, Any]) -> str:
     return _last(str(found.get("message") or inner or "npm gave no report"))
 
 
+def _first(one: Any) -> Mapping[str, Any]:
+    """Return the entry of a package, the first where workspaces have several."""
+    entry: Mapping[str, Any] = one[0] if isinstance(one, list) else one
+    return entry
+
+
 def _version(one: Any) -> str:
-    first = one[0] if isinstance(one, list) else one  # a list where workspaces differ
+    first = _first(one)
     return f"{first.get('current', 'not installed')} → {first.get('latest')}"
 
 
