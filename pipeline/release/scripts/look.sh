@@ -1,18 +1,43 @@
-# shellcheck shell=sh disable=SC2154
-# look: print how the service is at this moment, one line of tab-separated fields (health.py).
-one_line() { tr '\n\t\r' '   ' | head -c "$1"; }
+# shellcheck shell=sh disable=SC2154,SC2034,SC2153
+# ask: how service and activation are at this moment; look: print that of the service, and what it
+# answers, in one line of tab-separated fields (health.py). Ten times a second while the new release
+# boots on the same cores, so each costs one process and the rest is the shell's own doing.
+nl='
+'
+tab=$(printf '\t')
+blanks=" $tab$nl$(printf '\r')"
+
+# ask: set $service and $activation to the properties of both units.
+ask() {
+  both=$(systemctl show -p ActiveState,SubState,MainPID,InvocationID,NRestarts \
+    "$SERVICE.service" "$UNIT.service")
+  service=${both%%"$nl$nl"*}
+  activation=${both#*"$nl$nl"}
+}
+
+# flat TEXT: set $flat to its words in one line. No word is taken for a pattern.
+flat() {
+  set -f
+  IFS=$blanks
+  # shellcheck disable=SC2086
+  set -- $1
+  flat=$*
+  unset IFS
+  set +f
+}
 
 look() {
   read -r uptime _ </proc/uptime
-  state=$(systemctl show -p ActiveState,SubState,MainPID,InvocationID,NRestarts \
-    "$SERVICE.service" | one_line 400)
   answer=$(curl -s -m "$HEALTH_TIMEOUT" -w '\n%{http_code}' "$HEALTH_URL")
-  code=$(printf '%s' "$answer" | tail -n 1)
-  body=$(printf '%s' "$answer" | sed '$d' | one_line 600)
+  code=${answer##*"$nl"}
+  flat "${answer%"$nl"*}"
+  body=$flat
   system=
   if [ "$code" = 200 ] && [ -n "$VERSION_URL" ]; then
-    system=$(curl -s -m "$HEALTH_TIMEOUT" "$VERSION_URL" | one_line 2000)
+    flat "$(curl -s -m "$HEALTH_TIMEOUT" "$VERSION_URL")"
+    system=$flat
   fi
-  printf 'seen\t%s\t%s\t%s\t%s\t%s\n' \
-    "${uptime%.*}${uptime#*.}" "$state" "$code" "$body" "$system"
+  flat "$service"
+  printf 'seen\t%s\t%.400s\t%s\t%.600s\t%.2000s\n' \
+    "${uptime%.*}${uptime#*.}" "$flat" "$code" "$body" "$system"
 }

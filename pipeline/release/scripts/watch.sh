@@ -3,35 +3,44 @@
 # may be run again after a dropped line. Journal lines are passed on as they are; while a verdict
 # is awaited, each look at the service is one line `seen` of tab-separated fields (health.py).
 cd "$BASE/.deploy" || exit 1
-tab=$(printf '\t')
 shown=0
 absent=0
+
+# tell: print the lines of our journal that were not shown yet, and set $last to the newest phase.
+tell() {
+  last=
+  number=0
+  while IFS= read -r line; do
+    number=$((number + 1))
+    case "$line" in
+      "id$tab$ID") ;;
+      "id$tab"*) return ;; # of the activation before
+      "phase$tab"*)
+        last=${line#*"$tab"}
+        last=${last%%"$tab"*}
+        ;;
+    esac
+    if [ "$number" -gt "$shown" ]; then
+      printf '%s\n' "$line"
+      shown=$number
+    fi
+  done <journal
+}
+
 while :; do
   pause=0.1
-  total=0
-  if grep -qx "id$tab$ID" journal 2>/dev/null; then total=$(wc -l <journal); fi
-  if [ "$total" -gt "$shown" ]; then
-    sed -n "$((shown + 1)),${total}p" journal
-    shown=$total
-  fi
-  # Only of the lines that were passed on: more may have come since they were counted.
   last=
-  [ "$total" = 0 ] ||
-    last=$(head -n "$total" journal | sed -n 's/^phase\t\([a-z-]*\)\t.*/\1/p' | tail -n 1)
-  case "$last" in
-    kept | rolled-back | rollback-failed) exit 0 ;;
-    waiting)
-      # Told already: only the end is of interest.
-      if [ -f "verdict.$ID" ]; then
-        pause=0.02
-      else
-        look
-      fi
-      ;;
-  esac
+  [ ! -f journal ] || tell
+  case "$last" in kept | rolled-back | rollback-failed) exit 0 ;; esac
+  # After the journal: a service that is looked at has been started.
+  ask
+  if [ "$last" = waiting ]; then
+    # Told already: only the end is of interest.
+    if [ -f "verdict.$ID" ]; then pause=0.02; else look; fi
+  fi
   # A unit that is being stopped (`deactivating`) still rolls back: it has not vanished.
-  case "$(systemctl is-active "$UNIT.service")" in
-    active | activating | deactivating) absent=0 ;;
+  case "$activation" in
+    *ActiveState=active* | *ActiveState=activating* | *ActiveState=deactivating*) absent=0 ;;
     *)
       # The unit may end between our reading of its journal and this question: look again.
       absent=$((absent + 1))

@@ -144,8 +144,13 @@ def _ask(unit: str, key: str, good: str, otherwise: int, quiet: bool) -> int:
 
 
 def _show(names: list[str], wanted: str, *, value_only: bool) -> int:
-    """Print properties; like systemctl, nothing at all for one that there is not."""
-    for unit in names:
+    """Print properties; like systemctl, nothing at all for one that there is not.
+
+    Between two units stands an empty line.
+    """
+    for number, unit in enumerate(names):
+        if number:
+            print()
         load = "loaded" if units.known(unit) else "not-found"
         values = {"Id": f"{units.bare(unit)}.service", "LoadState": load, **units.read(unit)}
         for key in ("supervisor", "starts"):  # ours, not systemd's
