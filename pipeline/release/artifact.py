@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from pipeline.errors import BuildFailed, UsageProblem
 from pipeline.release import manifest as manifests
 from pipeline.release.manifest import MANIFEST, SUMS, Facts, Manifest
 
+_CHUNK = 1 << 20
 # What a running release leaves behind in its own directory; tmp/ holds computed secrets
 # (research/deploy.md section 2.11), so neither may travel.
 _LEFT_OUT = frozenset({"tmp", "erl_crash.dump", MANIFEST, SUMS})
@@ -84,27 +86,40 @@ def read(path: Path) -> Artifact:
 
 
 def unpack(artifact: Artifact, into: Path) -> None:
-    """Unpack into the empty directory `into` and check every file against the digest.
+    """Unpack into the empty directory `into`, each file checked while it is written.
 
     Raises UsageProblem when a file is missing, changed, added or would land outside.
     """
+    unlike = f"{artifact.path} does not match its own manifest"
+    expected: dict[str, str] = {}
+    links: list[tuple[Path, str]] = []
+    made: set[Path] = set()
     with tarfile.open(artifact.path, "r:gz") as tar:
-        # Python before 3.11.4 has no filters; _refuse_escape covers what matters of them.
-        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
         for member in tar:
-            _refuse_escape(member, artifact.path)
-            tar.extract(member, into)
-    sums = (into / SUMS).read_text("utf-8")
-    if hashlib.sha256(sums.encode()).hexdigest() != artifact.manifest.digest:
-        raise UsageProblem(f"{artifact.path} does not match its own manifest: {SUMS} was changed")
-    expected = {line[66:].removeprefix("./"): line[:64] for line in sums.split("\n") if line}
-    found = {name: path for name, path in _files(into) if not path.is_symlink()}
-    for name in sorted(expected.keys() ^ found.keys()):
-        state = "is missing" if name in expected else "is not in its list of files"
-        raise UsageProblem(f"{artifact.path} does not match its own manifest: {name} {state}")
-    for name, path in found.items():
-        if _sha256(path) != expected[name]:
-            raise UsageProblem(f"{artifact.path} does not match its own manifest: {name} changed")
+            name = _safe_name(member, artifact.path)
+            path = into / name
+            if path.parent not in made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                made.add(path.parent)
+            if member.issym():
+                links.append((path, member.linkname))
+                continue
+            digest = _extract(tar, member, path, unlike)
+            if name == SUMS:
+                if digest != artifact.manifest.digest:
+                    raise UsageProblem(f"{unlike}: {SUMS} was changed")
+                lines = path.read_text("utf-8").split("\n")
+                expected = {line[66:].removeprefix("./"): line[:64] for line in lines if line}
+            elif name != MANIFEST and expected.pop(name, "") != digest:
+                raise UsageProblem(f"{unlike}: {name} changed, or is not in its list of files")
+    for name in expected:
+        raise UsageProblem(f"{unlike}: {name} is missing")
+    # At the end: until here nothing could be written through one.
+    for path, target in links:
+        path.symlink_to(target)
+    for path, _ in links:
+        if not path.resolve().is_relative_to(into.resolve()):
+            raise UsageProblem(f"{artifact.path} links to something outside itself: {path.name}")
 
 
 def _files(tree: Path) -> list[tuple[str, Path]]:
@@ -142,7 +157,24 @@ def _add_text(tar: tarfile.TarFile, name: str, text: bytes) -> None:
     tar.addfile(_anonymous(member), io.BytesIO(text))
 
 
-def _refuse_escape(member: tarfile.TarInfo, artifact: Path) -> None:
+def _safe_name(member: tarfile.TarInfo, artifact: Path) -> str:
+    """Return where the entry belongs below the release. Raises UsageProblem if nowhere."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.issym()):
         raise UsageProblem(f"{artifact} holds an entry that has no place in a release: {path}")
+    return path.as_posix()
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, unlike: str) -> str:
+    """Write one file, which must not be there yet; return its digest."""
+    source = tar.extractfile(member)
+    digest = hashlib.sha256()
+    try:
+        with path.open("xb") as file:
+            while source and (chunk := source.read(_CHUNK)):
+                digest.update(chunk)
+                file.write(chunk)
+            os.fchmod(file.fileno(), 0o755 if member.mode & 0o100 else 0o644)
+    except FileExistsError:
+        raise UsageProblem(f"{unlike}: it holds {member.name} twice") from None
+    return digest.hexdigest()

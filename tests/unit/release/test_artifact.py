@@ -106,6 +106,58 @@ def test_an_entry_that_would_land_outside_is_refused(tree: Path, tmp_path: Path,
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("./tmp/added", "tmp/added changed, or is not in its list of files"),
+        ("./bin/plausible", "it holds ./bin/plausible twice"),
+    ],
+)
+def test_an_entry_too_many_is_refused(tree: Path, tmp_path: Path, name: str, complaint: str):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {}, extra={name: b"x"})
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageProblem, match=complaint):
+        artifact.unpack(artifact.read(forged), tmp_path / "out")
+
+
+def test_a_missing_file_is_named(tree: Path, tmp_path: Path):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {}, without="./bin/plausible")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageProblem, match="bin/plausible is missing"):
+        artifact.unpack(artifact.read(forged), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "links",
+    [{"./out": "/etc"}, {"./out": "../.."}, {"./lib/in": "..", "./out": "lib/in/../.."}],
+)
+def test_links_that_together_lead_outside_are_refused(
+    tree: Path, tmp_path: Path, links: dict[str, str]
+):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {}, links=links)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageProblem, match="links to something outside itself: out"):
+        artifact.unpack(artifact.read(forged), tmp_path / "out")
+
+
+def test_nothing_is_written_through_a_link(tree: Path, tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    links = {"./way": str(tmp_path / "elsewhere")}
+    _rewrite(packed.path, forged, {}, links=links, extra={"./way/evil": b"x"})
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageProblem):
+        artifact.unpack(artifact.read(forged), tmp_path / "out")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_a_link_that_leads_outside_is_not_packed(tree: Path, tmp_path: Path):
     (tree / "priv").symlink_to("/etc")
     with pytest.raises(BuildFailed, match="outside itself: priv"):
@@ -140,13 +192,22 @@ def _rewrite(
     target: Path,
     replaced: dict[str, bytes],
     extra: dict[str, bytes] | None = None,
+    *,
+    links: dict[str, str] | None = None,
+    without: str = "",
 ) -> None:
     with tarfile.open(source) as old, tarfile.open(target, "w:gz") as new:
         for member in old:
+            if member.name == without:
+                continue
             stream = old.extractfile(member)
             data = replaced.get(member.name, stream.read() if stream else b"")
             member.size = len(data)
             new.addfile(member, io.BytesIO(data))
+        for name, to in (links or {}).items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, to
+            new.addfile(member)
         for name, data in (extra or {}).items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
