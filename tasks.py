@@ -349,7 +349,7 @@ def doctor(_c: Context, app: str = "", format: str = "text") -> None:
 def audit(_c: Context, format: str = "text") -> None:
     """Look for known vulnerabilities among this project's own locked packages; needs PyPI."""
     from pipeline import audit as auditing
-    from pipeline.checks.prepared import require_known
+    from pipeline.formats import require_known
 
     require_known(format)
     _end(auditing.report(auditing.run(auditing.locks()), json=format == "json"))

@@ -6,6 +6,16 @@ from pathlib import Path
 from pipeline.errors import UsageProblem
 
 
+def find_or(fallback: Path, explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
+    """Return what `find` does, or `fallback` where there is no application and none was named."""
+    try:
+        return find(explicit, environ, cwd)
+    except UsageProblem:
+        if explicit:
+            raise
+        return fallback
+
+
 def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
     """Return the absolute directory that holds the application's mix.exs.
 

@@ -20,13 +20,14 @@ from pipeline.checks import databases, durations, partitions, plan, red, report,
 from pipeline.checks.listeners import listening
 from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Options, Planned
-from pipeline.checks.prepared import Prepared, require_known
+from pipeline.checks.prepared import Prepared
 from pipeline.checks.report import Report
 from pipeline.checks.run import Pace, run
 from pipeline.checks.scheduler import Runner
 from pipeline.checks.suite_part import Manner
 from pipeline.checks.table import MIX_ENV
 from pipeline.checks.verdicts import Outcome
+from pipeline.formats import require_known
 from pipeline.settings import Settings
 
 

@@ -21,6 +21,7 @@ from pipeline.checks.reuse import Memory
 from pipeline.checks.verdicts import Outcome, Verdict
 from pipeline.checks.worktree import NoTree, Tree
 from pipeline.errors import ExitCode, UsageProblem
+from pipeline.formats import require_known
 from pipeline.settings import Settings
 
 
@@ -115,12 +116,6 @@ def check(options: Options, *, app: str, format: str, ahead: Ahead = _NOTHING) -
     from pipeline.checks import commands
 
     return commands.check(ready, app=app, format=format)
-
-
-def require_known(format: str) -> None:
-    """Refuse a --format that no report has. Raises UsageProblem."""
-    if format not in ("text", "json"):
-        raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")
 
 
 def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:

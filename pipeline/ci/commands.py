@@ -7,17 +7,11 @@ from pathlib import Path
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
-from pipeline.checks.prepared import require_known
 from pipeline.checks.table import CHECKS
 from pipeline.ci import drift, lint
-from pipeline.errors import ExitCode, UsageProblem
+from pipeline.errors import ExitCode
+from pipeline.formats import require_known
 from pipeline.github import around, cache, expressions, replay, workflows
-from pipeline.github.workflows import Workflow
-
-
-def read(app: Path) -> list[Workflow]:
-    """Return the workflows of the application, else those of this project."""
-    return [workflows.read(path) for path in workflows.files(app, all_settings.PROJECT)]
 
 
 def matrix() -> int:
@@ -42,10 +36,13 @@ def cache_key(job: str, mix_env: str, *, app: str, format: str) -> int:
 def check_workflows(*, app: str, format: str) -> int:
     """Lint the workflow files and compare them with the check table; 1 with findings."""
     require_known(format)
-    found = _application(app)
+    project = all_settings.PROJECT
+    found = apps.find_or(project, app or None, all_settings.environment(), Path.cwd())
     places = workflows.files(found, all_settings.PROJECT)
     said = lint.lint(places)
-    lines = drift.differences(read(found), CHECKS, all_settings.load())
+    lines = drift.differences(
+        workflows.read_all(found, all_settings.PROJECT), CHECKS, all_settings.load()
+    )
     if format == "json":
         content = {
             "files": [str(path) for path in places],
@@ -64,20 +61,10 @@ def check_workflows(*, app: str, format: str) -> int:
     return ExitCode.DONE if clean else ExitCode.CHECK_FAILED
 
 
-def _application(app: str) -> Path:
-    """Return the application, or this project where there is none: its own files are asked then."""
-    try:
-        return apps.find(app or None, all_settings.environment(), Path.cwd())
-    except UsageProblem:
-        if app:
-            raise
-        return all_settings.PROJECT
-
-
 def run_job(job: str, *, workflow: str, matrix: str, only_list: bool, app: str) -> int:
     """Replay a job here, or list its steps; 1 if a step failed."""
     found = apps.find(app or None, all_settings.environment(), Path.cwd())
-    chosen = replay.choose(read(found), job, workflow, matrix)
+    chosen = replay.choose(workflows.read_all(found, all_settings.PROJECT), job, workflow, matrix)
     context = around.github(found, chosen.workflow, chosen.job)
     own = found / replay.PLACE
     project = own if (own / "tasks.py").is_file() else all_settings.PROJECT

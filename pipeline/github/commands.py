@@ -13,13 +13,12 @@ import msgspec
 from pipeline import app as apps
 from pipeline import asking, github_api, redaction, settings, tables
 from pipeline.errors import ExitCode, UsageProblem
+from pipeline.formats import require_known
 from pipeline.github import protection, rulesets, secrets, workflows
 from pipeline.github.protection import Wanted
 from pipeline.github.secrets import Found, Kind, Needed
 from pipeline.github.workflows import Workflow
 from pipeline.github_api import GitHub
-
-FORMATS = ("text", "json")
 
 
 @contextmanager
@@ -33,12 +32,7 @@ def api(app: Path) -> Iterator[GitHub]:
 
 def application(app: str) -> Path:
     """Return the application, or this project where there is none: its own files are asked then."""
-    try:
-        return apps.find(app or None, settings.environment(), Path.cwd())
-    except UsageProblem:
-        if app:
-            raise
-        return settings.PROJECT
+    return apps.find_or(settings.PROJECT, app or None, settings.environment(), Path.cwd())
 
 
 def wanted_of(app: Path, all_workflows: Sequence[Workflow]) -> dict[str, tuple[Wanted, list[str]]]:
@@ -155,7 +149,7 @@ def _needed(app: Path, environment: str) -> list[Needed]:
 
 def read_workflows(app: Path) -> list[Workflow]:
     """Return the workflows of the application, else those of this project."""
-    return [workflows.read(path) for path in workflows.files(app, settings.PROJECT)]
+    return workflows.read_all(app, settings.PROJECT)
 
 
 def say(line: str) -> None:
@@ -168,9 +162,3 @@ def as_json(value: Any) -> None:
     """Print one JSON document, without secrets."""
     text = msgspec.json.encode(redaction.cleaned(msgspec.to_builtins(value)))
     sys.stdout.write(msgspec.json.format(text, indent=2).decode() + "\n")
-
-
-def require_known(format: str) -> None:
-    """Raise UsageProblem for a format that there is not."""
-    if format not in FORMATS:
-        raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")

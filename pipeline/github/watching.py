@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pipeline import settings, tables, tomlfile
 from pipeline.errors import ExitCode, Problem, UsageProblem
+from pipeline.formats import require_known
 from pipeline.github import dispatch, runs, usage
 from pipeline.github.commands import (
     api,
     application,
     as_json,
     read_workflows,
-    require_known,
     say,
 )
 from pipeline.github_api import GitHub, Unanswered

@@ -115,6 +115,11 @@ def files(*roots: Path) -> list[Path]:
     raise UsageProblem(f"there is no workflow in {roots[0] / DIRECTORY}")
 
 
+def read_all(*roots: Path) -> list[Workflow]:
+    """Return the workflows of `files`."""
+    return [read(path) for path in files(*roots)]
+
+
 def parse(text: str, path: str) -> Workflow:
     """Return the workflow in `text`; `path` opens every complaint. Raises UsageProblem."""
     data = _mapping(_yaml(text, path), path)

@@ -6,8 +6,9 @@ from functools import cache
 
 from pipeline import settings, tables
 from pipeline.errors import Problem, UsageProblem
+from pipeline.formats import require_known
 from pipeline.github import workflows
-from pipeline.github.commands import api, application, as_json, require_known
+from pipeline.github.commands import api, application, as_json
 from pipeline.github_api import GitHub
 from pipeline.maintenance import hub, rows, tools
 from pipeline.maintenance.rows import Duty, Period

@@ -12,7 +12,7 @@ from pipeline.github import rulesets, runs, secrets, usage, workflows
 from pipeline.github.commands import wanted_of
 from pipeline.github.secrets import Kind
 from pipeline.github_api import GitHub
-from pipeline.maintenance.rows import Duty, Found, Period, State
+from pipeline.maintenance.rows import Duty, Found, Period, State, some
 
 ADMINS = 3
 """More administrators than this are worth a question."""
@@ -21,7 +21,6 @@ KEY_DAYS = 90
 CACHE_SHARE = 0.9
 """Share of the free room from which on GitHub soon throws caches away."""
 
-_NAMED = 4
 _OWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 _PINNED = re.compile(r"uses:\s*(?P<action>[\w.-]+/[\w.-]+)\S*@\S+\s*#\s*(?P<version>v[\w.]+)")
 
@@ -115,7 +114,7 @@ def _failed_runs(github: GitHub) -> Found:
     if not bad:
         return Found(State.OK, f"none of {len(found)} within 7 days")
     named = dict.fromkeys(f"{run.name} on {run.head_branch}" for run in bad)
-    return Found(State.DUE, f"{len(bad)} of {len(found)} within 7 days: {_some(list(named))}")
+    return Found(State.DUE, f"{len(bad)} of {len(found)} within 7 days: {some(list(named))}")
 
 
 def _protection(github: GitHub, app: Path, known: Sequence[workflows.Workflow]) -> Found:
@@ -127,7 +126,7 @@ def _protection(github: GitHub, app: Path, known: Sequence[workflows.Workflow]) 
     )
     told = [f"{one.name}: {line}" for one in compared for line in one.differences]
     if told:
-        return Found(State.DUE, f"{len(told)} differences: {_some(told[:1])}")
+        return Found(State.DUE, f"{len(told)} differences: {some(told[:1])}")
     required = sum(len(one.required) for one in compared)
     return Found(State.OK, f"{len(compared)} rulesets, {required} required checks as reported")
 
@@ -149,7 +148,7 @@ def _missing_secrets(github: GitHub, known: Sequence[workflows.Workflow]) -> Fou
     found = secrets.compare(github, secrets.needed(known))
     missing = [one.needed.name for one in found if not one.where]
     if missing:
-        return Found(State.DUE, f"not set: {_some(missing)}")
+        return Found(State.DUE, f"not set: {some(missing)}")
     return Found(State.OK, f"all {len(found)} that the workflows need are set")
 
 
@@ -164,7 +163,7 @@ def _actions(github: GitHub, files: Sequence[Path]) -> Found:
         if newest and newest.tag_name != version:
             behind.append(f"{action} {version} → {newest.tag_name}")
     if behind:
-        return Found(State.DUE, f"{len(behind)} of {len(pinned)}: {_some(behind)}")
+        return Found(State.DUE, f"{len(behind)} of {len(pinned)}: {some(behind)}")
     return Found(State.OK, f"all {len(pinned)} are the latest")
 
 
@@ -231,7 +230,7 @@ def _deploy_keys(github: GitHub) -> Found:
 def _aged(ages: dict[str, int], nothing: str) -> Found:
     shown = [f"{name} {days} days" for name, days in sorted(ages.items(), key=lambda one: -one[1])]
     old = any(days > KEY_DAYS for days in ages.values())
-    return Found(State.DUE if old else State.OK, _some(shown) or nothing)
+    return Found(State.DUE if old else State.OK, some(shown) or nothing)
 
 
 def _ago(days: int) -> datetime:
@@ -240,8 +239,3 @@ def _ago(days: int) -> datetime:
 
 def _days(at: datetime) -> int:
     return (datetime.now(UTC) - at).days
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"

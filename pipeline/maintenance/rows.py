@@ -9,6 +9,7 @@ from pipeline.errors import ExitCode, Problem
 
 _AT_ONCE = 6
 """Rows looked at side by side: most wait for a network."""
+_NAMED = 4
 
 
 class Period(StrEnum):
@@ -64,6 +65,12 @@ def look(duties: Sequence[Duty]) -> list[Row]:
         Row(duty.period, duty.what, one.state, one.evidence, duty.command)
         for duty, one in zip(duties, found, strict=True)
     ]
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def exit_code(rows: Sequence[Row]) -> ExitCode:

@@ -12,14 +12,13 @@ from pipeline import audit as auditing
 from pipeline import process
 from pipeline.ci import lint
 from pipeline.errors import ExitCode, Problem
-from pipeline.maintenance.rows import Duty, Found, Period, State
+from pipeline.maintenance.rows import Duty, Found, Period, State, some
 from pipeline.settings import PROJECT
 
 PATIENCE = 300
 """Seconds that a tool may take."""
 
 _NPM = ("assets", "tracker")
-_NAMED = 4
 # `mix hex.outdated` prints a table; its last column is one of three sentences (hexpm/hex#1005).
 _OUTDATED = re.compile(r"^(?P<name>\w+)\s.*?(?P<status>Up-to-date|Update (?:not )?possible)\s*$")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -113,7 +112,7 @@ def _npm_outdated(app: Path, environ: Mapping[str, str], package: str) -> Found:
     if not found:
         return Found(State.OK, "all are the latest")
     shown = [f"{name} {_version(one)}" for name, one in found.items()]
-    return Found(State.DUE, f"{len(found)}: {_some(shown)}")
+    return Found(State.DUE, f"{len(found)}: {some(shown)}")
 
 
 def _hex_outdated(app: Path, environ: Mapping[str, str]) -> Found:
@@ -127,14 +126,14 @@ def _hex_outdated(app: Path, environ: Mapping[str, str]) -> Found:
         return Found(State.OK, f"all {len(known)} are the latest")
     held = sum(status == "Update not possible" for _, status in known)
     rest = f"; {held} held back by a requirement" if held else ""
-    return Found(State.DUE, f"{len(behind)} of {len(known)}: {_some(behind)}{rest}")
+    return Found(State.DUE, f"{len(behind)} of {len(known)}: {some(behind)}{rest}")
 
 
 def _own() -> Found:
     audits = auditing.run(auditing.locks())
     code = auditing.code(audits)
     if code == ExitCode.CHECK_FAILED:
-        return Found(State.DUE, _some([name for one in audits for name in one.vulnerable]))
+        return Found(State.DUE, some([name for one in audits for name in one.vulnerable]))
     if code == ExitCode.UNKNOWN:
         return Found(State.UNKNOWN, next(one.unknown for one in audits if one.unknown))
     return Found(State.OK, f"{sum(one.judged for one in audits)} packages, no known vulnerability")
@@ -143,7 +142,7 @@ def _own() -> Found:
 def _workflows(files: Sequence[Path]) -> Found:
     bad = [one.tool for one in lint.lint(files) if not one.clean]
     if bad:
-        return Found(State.DUE, f"findings of {_some(bad)}")
+        return Found(State.DUE, f"findings of {some(bad)}")
     return Found(State.OK, f"no findings in {len(files)} files")
 
 
@@ -190,11 +189,6 @@ def _first(one: Any) -> Mapping[str, Any]:
 def _version(one: Any) -> str:
     first = _first(one)
     return f"{first.get('current', 'not installed')} → {first.get('latest')}"
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _last(text: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from pipeline.errors import ExitCode, Problem, UsageProblem
+from pipeline.errors import ExitCode, Problem
+from pipeline.formats import require_known
 from pipeline.services import compose, docker, probes
 from pipeline.services.named import DOCUMENTED, Service, named
 from pipeline.services.probes import Fault, Trouble
@@ -35,7 +36,7 @@ def look(app: Path, environ: Mapping[str, str]) -> list[State]:
 
 def status(app: Path, environ: Mapping[str, str], *, format: str) -> int:
     """Print which services answer; 1 if one does not. Starts nothing and does not ask docker."""
-    _require_known(format)
+    require_known(format)
     states = look(app, environ)
     _report(states, format, [])
     return ExitCode.CHECK_FAILED if any(state.trouble for state in states) else ExitCode.DONE
@@ -46,7 +47,7 @@ def up(app: Path, environ: Mapping[str, str], *, format: str) -> int:
 
     Raises Problem, before anything is started or with the last words of what was.
     """
-    _require_known(format)
+    require_known(format)
     states = look(app, environ)
     missing = [state.service for state in states if state.trouble]
     if missing:
@@ -74,7 +75,7 @@ def up(app: Path, environ: Mapping[str, str], *, format: str) -> int:
 
 def down(app: Path, environ: Mapping[str, str], *, format: str) -> int:
     """Remove the containers that `up` has started, with their data; nothing else is stopped."""
-    _require_known(format)
+    require_known(format)
     project = docker.project(app, environ)
     had = project.containers()
     if had:
@@ -146,8 +147,3 @@ def _report(states: Sequence[State], format: str, started: Sequence[Service]) ->
 
 def _json(content: object) -> str:
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
-
-
-def _require_known(format: str) -> None:
-    if format not in ("text", "json"):
-        raise UsageProblem(f"--format {format!r} is not known", remedy="use text or json")
