@@ -50,13 +50,14 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Watched:
         (tmp_path / "bin" / name).chmod(0o755)
     own = Health(url="http://h/health", version_url="http://h/system")
     environment = msgspec.structs.replace(ENVIRONMENT, path=str(base), health=own)
-    script = activation.watch(layout.of(environment), environment, ACTIVATION.id)
+    place = layout.of(environment)
 
-    def run(**files: str) -> tuple[int, list[str]]:
+    def run(*, once: bool = False, **files: str) -> tuple[int, list[str]]:
+        script = activation.watch(place, environment, ACTIVATION.id)
+        script = activation.look(place, environment) if once else script
         played = {"service": RUNS, "activation": RUNS, "code": "200", "body": "", "system": ""}
         for name, text in {**played, **files}.items():
-            place = base / ".deploy" if name == "journal" else tmp_path
-            (place / name).write_text(text)
+            (base / ".deploy" if name == "journal" else tmp_path).joinpath(name).write_text(text)
         environ = {
             "PATH": f"{tmp_path}/bin:/usr/bin:/bin",
             "PLAY": str(tmp_path),
@@ -104,6 +105,13 @@ def test_answer_of_many_lines_with_patterns_is_one_line(watched: Watched):
     look = health.parse(next(line for line in lines if line.startswith("seen")))
     assert (code, look.code) == (0, 500)
     assert look.body == '{"a": "*", "b": "/etc/* $HOME `id`"}'
+
+
+def test_single_look_is_the_same_line(watched: Watched):
+    code, (line,) = watched(once=True, body="fine\n")
+    look = health.parse(line)
+    assert (code, look.active, look.sub, look.pid) == (0, "active", "running", 42)
+    assert (look.code, look.body, look.invocation) == (200, "fine", "abc")
 
 
 def test_version_is_asked_of_a_service_that_answers(watched: Watched):
