@@ -14,7 +14,7 @@ from tenacity import (
 
 from pipeline.errors import Problem, UsageProblem
 from pipeline.github import runs
-from pipeline.github.runs import Run
+from pipeline.github.runs import Run, Runs
 from pipeline.github.workflows import Workflow
 from pipeline.github_api import GitHub, Unanswered
 
@@ -28,10 +28,6 @@ APPEARS = 60.0
 
 class _Started(msgspec.Struct, frozen=True):
     workflow_run_id: int
-
-
-class _Runs(msgspec.Struct, frozen=True):
-    workflow_runs: list[Run]
 
 
 def require_choice(workflow: Workflow, environment: str) -> None:
@@ -56,14 +52,14 @@ def start(github: GitHub, workflow: str, ref: str, inputs: Mapping[str, str]) ->
     """
     runs_of = f"actions/workflows/{workflow}/runs"
     asked: dict[str, str | int] = {"event": "workflow_dispatch", "branch": ref, "per_page": 1}
-    before = max((run.id for run in github.get(runs_of, _Runs, **asked).workflow_runs), default=0)
+    before = max((run.id for run in github.get(runs_of, Runs, **asked).workflow_runs), default=0)
     body = {"ref": ref, "inputs": dict(inputs), "return_run_details": True}
     said = github.send("POST", f"actions/workflows/{workflow}/dispatches", body)
     if said:
         return msgspec.json.decode(said, type=_Started).workflow_run_id
 
     def appeared() -> int | None:
-        found = github.get(runs_of, _Runs, **asked).workflow_runs
+        found = github.get(runs_of, Runs, **asked).workflow_runs
         return next((run.id for run in found if run.id > before), None)
 
     def gave_up(_: object) -> int:

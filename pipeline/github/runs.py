@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pipeline.errors import Problem
-from pipeline.github_api import GitHub
+from pipeline.github_api import PAGE, GitHub
 
 BAD = ("failure", "timed_out", "startup_failure")
 """Conclusions of what has gone wrong; a cancelled run was ended by somebody."""
@@ -76,7 +76,9 @@ class Job(msgspec.Struct, frozen=True):
         return self.conclusion or self.status
 
 
-class _Runs(msgspec.Struct, frozen=True):
+class Runs(msgspec.Struct, frozen=True):
+    """A page of runs."""
+
     workflow_runs: list[Run]
 
 
@@ -102,20 +104,19 @@ def newest(
     """
     where = _where(workflow)
     query: dict[str, Any] = {"branch": branch} if branch else {}
-    if not failed and limit <= _ONE_PAGE:
-        return github.get(where, _Runs, **query, per_page=limit).workflow_runs
-    found = github.pages(where, _Runs, lambda page: page.workflow_runs, **query)
+    if not failed and limit <= PAGE:
+        return github.get(where, Runs, **query, per_page=limit).workflow_runs
+    found = github.pages(where, Runs, lambda page: page.workflow_runs, **query)
     wanted = (run for run in islice(found, _SEEN) if not failed or run.conclusion in BAD)
     return list(islice(wanted, limit))
 
 
-_ONE_PAGE = 100
 _SEEN = 1000
 
 
 def since(github: GitHub, start: datetime, *, workflow: str = "") -> list[Run]:
     """Return the runs that were created after `start`, newest first."""
-    found = github.pages(_where(workflow), _Runs, lambda page: page.workflow_runs)
+    found = github.pages(_where(workflow), Runs, lambda page: page.workflow_runs)
     return list(takewhile(lambda run: run.created_at >= start, found))
 
 
