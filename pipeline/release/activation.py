@@ -124,7 +124,7 @@ def watch(layout: Layout, environment: Environment, identity: str) -> str:
 
 def look(layout: Layout, environment: Environment) -> str:
     """Return the read-only script that prints one look at the service (health.parse)."""
-    return shell.render("look", **_watched(layout, environment, "")) + "ask\nlook\n"
+    return shell.render("look", **_watched(layout, environment, "")) + "answer\nask\nlook\n"
 
 
 def verdict(layout: Layout, identity: str, *, keep: bool, reason: str, downtime: float) -> str:

@@ -49,7 +49,7 @@ def pack(tree: Path, facts: Facts, dist: Path) -> Artifact:
         _add_text(tar, MANIFEST, manifests.encode(manifest))
         _add_text(tar, SUMS, sums.encode())
         for name, path in files:
-            tar.add(path, f"./{name}", recursive=False, filter=_anonymous)
+            tar.add(path, f"./{name}", recursive=False, filter=anonymous)
     partial.replace(target)
     return Artifact(target, manifest)
 
@@ -142,7 +142,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     """Drop owner and time, which differ between two builds of one commit, and writable bits."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
@@ -154,7 +154,7 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def _add_text(tar: tarfile.TarFile, name: str, text: bytes) -> None:
     member = tarfile.TarInfo(f"./{name}")
     member.size = len(text)
-    tar.addfile(_anonymous(member), io.BytesIO(text))
+    tar.addfile(anonymous(member), io.BytesIO(text))
 
 
 def _safe_name(member: tarfile.TarInfo, artifact: Path) -> str:

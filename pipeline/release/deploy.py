@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pipeline.release import dump as dumps
 from pipeline.release import fleet as fleets
 from pipeline.release import summary as summaries
 from pipeline.release import survey as surveys
+from pipeline.release import upload as uploads
 from pipeline.release.activation import Migrate
 from pipeline.release.artifact import Artifact
 from pipeline.release.fleet import Fleet, Member
@@ -23,9 +24,8 @@ from pipeline.release.manifest import Manifest
 from pipeline.release.steps import Steps, amount, count, megabytes
 from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
-from pipeline.remote import execute, transfer
+from pipeline.remote import execute
 from pipeline.remote.inventory import Target
-from pipeline.remote.transfer import Lines
 
 _MISMATCH = 4
 _NONE_PENDING = "No pending migrations!"
@@ -52,12 +52,12 @@ def deploy(
     """
     command = "deploy --skip-migrations" if skip_migrations else "deploy"
     with ExitStack() as stack:
-        # Both take their time, and nothing waits for them before the upload.
+        # Takes its time, and nothing waits for it before the upload.
         unpacking = stack.enter_context(_unpacking(artifact))
-        lines = stack.enter_context(_lines_for_rsync(target))
         with say.step("lock") as step:
             fleet = stack.enter_context(fleets.connected(target))
-            found = stack.enter_context(fleets.locked(fleet, command, wait=lock_wait))
+            taking = fleets.locked(fleet, command, wait=lock_wait, contents=True)
+            found = stack.enter_context(taking)
             step.note = ", ".join(map(str, fleet.members))
         with say.step("preflight") as step:
             fleets.require_idle(fleet, found)
@@ -66,10 +66,11 @@ def deploy(
             name = new_name(found)
             step.note = f"release {name}, version {artifact.manifest.label}"
         with say.step("upload") as step:
-            sent = upload(fleet, found, artifact, unpacking.result(), name, lines)
+            tree = unpacking.result()
+            sent = uploads.upload(fleet, found, artifact, tree, name)
             step.note = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
         with say.step("backup") as step:
-            pending = prepare(fleet, found, artifact, name, create_databases=create_databases)
+            pending = prepare(fleet, found, artifact, tree, name, create_databases=create_databases)
             step.note = f"{found[0].current or 'nothing to back up'}; {_pending_note(pending)}"
         wanted = [] if skip_migrations else pending
         dump = None
@@ -147,30 +148,14 @@ def doctor(target: Target, artifact: Artifact | None) -> list[preflight.Finding]
         return examine(fleet, fleets.survey(fleet), artifact.manifest if artifact else None)
 
 
-def upload(
-    fleet: Fleet, found: list[Survey], artifact: Artifact, tree: Path, name: str, lines: Lines
-) -> int | None:
-    """Put the release into .deploy/incoming of every host.
-
-    Returns the bytes sent to all, None if they are not known of one.
-    """
-    target = fleet.layout.incoming / name
-
-    def one(member: Member, survey: Survey) -> int | None:
-        if transfer.can_rsync(member.connection, "rsync" in survey.have):
-            link = fleet.layout.releases / survey.current if survey.current else None
-            options = lines.options(member.host)
-            return transfer.upload_tree(member.connection, options, tree, target, link)
-        path = target.with_name(f"{name}.tar.gz")
-        return transfer.upload_file(member.connection, artifact.path, path)
-
-    sent = fleets.each_surveyed(fleet, found, one)
-    known = [number for number in sent if number is not None]
-    return sum(known) if len(known) == len(sent) else None
-
-
 def prepare(
-    fleet: Fleet, found: list[Survey], artifact: Artifact, name: str, *, create_databases: bool
+    fleet: Fleet,
+    found: list[Survey],
+    artifact: Artifact,
+    tree: Path,
+    name: str,
+    *,
+    create_databases: bool,
 ) -> list[str]:
     """Verify, put in place, back up, prove that it can run; return the pending migrations.
 
@@ -194,6 +179,10 @@ def prepare(
             CREATE_OUTPUT=str(fleet.layout.output("createdb")),
         )
         ended = execute.sh(member.connection, script, timeout=600)
+        if ended.code == _MISMATCH and survey.contents:
+            # What serves has changed on its disk since it came, and links to it are part of this.
+            uploads.whole(fleet, member, survey, artifact, tree, name)
+            ended = execute.sh(member.connection, script, timeout=600)
         lines = ended.out.splitlines()
         said = [line[8:] for line in lines if line.startswith("pending\t")]
         serving = f"{survey.current} was not touched" if survey.current else "nothing was touched"
@@ -224,17 +213,6 @@ def pending_migrations(said: list[str]) -> list[str]:
         return []
     names = [match["migration"] for line in said if (match := _PENDING_LINE.match(line))]
     return names or ["(unknown)"]
-
-
-@contextmanager
-def _lines_for_rsync(target: Target) -> Iterator[Lines]:
-    """Yield the lines of rsync's ssh, which come up meanwhile."""
-    environment, hosts = target.environment, target.hosts
-    with (
-        transfer.ssh_options(environment, hosts) as options,
-        closing(Lines(options, environment, hosts)) as lines,
-    ):
-        yield lines
 
 
 def _pending_note(pending: list[str]) -> str:

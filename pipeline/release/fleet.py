@@ -109,9 +109,12 @@ def each_surveyed(
     return each(lambda pair: work(*pair), pairs)
 
 
-def survey(fleet: Fleet, history: int = 400) -> list[Survey]:
-    """Return what is on every host, with so many records of its history; changes nothing."""
-    script = surveys.script(fleet.layout, history=history)
+def survey(fleet: Fleet, history: int = 400, *, contents: bool = False) -> list[Survey]:
+    """Return what is on every host, with so many records of its history; changes nothing.
+
+    With `contents`, also what the serving release consists of.
+    """
+    script = surveys.script(fleet.layout, history=history, contents=contents)
 
     def one(member: Member) -> Survey:
         return surveys.parse(execute.sh(member.connection, script).out.splitlines())
@@ -120,8 +123,12 @@ def survey(fleet: Fleet, history: int = 400) -> list[Survey]:
 
 
 @contextmanager
-def locked(fleet: Fleet, command: str, *, wait: float = 0) -> Iterator[list[Survey]]:
+def locked(
+    fleet: Fleet, command: str, *, wait: float = 0, contents: bool = False
+) -> Iterator[list[Survey]]:
     """Hold every host's lock during the block and yield the surveys taken under it.
+
+    With `contents` they tell also what the serving release consists of.
 
     The first host is locked before the others, so of two commands one wins everywhere.
     The kernel of the host holds the lock for our open channel: it is free when we end, however
@@ -129,7 +136,12 @@ def locked(fleet: Fleet, command: str, *, wait: float = 0) -> Iterator[list[Surv
     asked for again for `wait` seconds. Raises Locked with the holder's name, or UsageProblem for a
     host without setup.
     """
-    script = surveys.script(fleet.layout, holder=_holder(command, fleet.token), silence=SILENCE)
+    script = surveys.script(
+        fleet.layout,
+        holder=_holder(command, fleet.token),
+        silence=SILENCE,
+        contents=contents,
+    )
     for attempt in Retrying(
         stop=stop_after_delay(wait),
         wait=wait_fixed(_LOCK_POLL),

@@ -10,18 +10,28 @@ from pipeline.release import artifact as artifacts
 from pipeline.release import cleanup, deploy, preflight, unlock
 from pipeline.release import fleet as fleets
 from pipeline.release import survey as surveys
+from pipeline.release import upload as uploads
 from pipeline.release.artifact import Artifact
-from pipeline.release.fleet import Fleet, Member
 from pipeline.release.preflight import Finding
 from pipeline.release.survey import Entry, Survey
-from pipeline.remote import transfer
 from pipeline.remote.inventory import Environment, Target
-from pipeline.remote.transfer import Changed
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a host lacks of a release of so many `directories`: files, and their bytes.
+
+    The rest becomes hard links, so the disk takes only these, and an inode for each directory.
+    """
+
+    files: int
+    size: int
+    directories: int
 
 
 @dataclass(frozen=True)
 class HostPlan:
-    """One host. `changed_bytes` is the size of the changed files: at most so much is sent.
+    """One host. `changed_bytes` is the size of what it lacks: at most so much is sent.
 
     `disk_after` is in bytes; `removed` is what the clean-up would take; `downtime` is the median of
     the deploys that were kept here, in seconds, None without any. What is not known is None.
@@ -30,9 +40,9 @@ class HostPlan:
     host: str
     before: str
     locked_by: str
-    changed_files: int | None
-    changed_bytes: int | None
-    disk_after: int | None
+    changed_files: int
+    changed_bytes: int
+    disk_after: int
     inodes_after: int | None
     removed: list[str]
     downtime: float | None
@@ -61,9 +71,9 @@ def plan(target: Target, artifact: Artifact, *, skip_migrations: bool) -> Plan:
         tree = Path(directory) / "release"
         tree.mkdir(mode=0o755)
         artifacts.unpack(artifact, tree)
-        found = fleets.survey(fleet)
+        found = fleets.survey(fleet, contents=True)
         name = deploy.new_name(found)
-        changes = _changes(fleet, found, artifact, tree)
+        changes = [_changed(artifact, tree, seen) for seen in found]
         holders = fleets.each(lambda member: unlock.ask(fleet, member).by, fleet.members)
         hosts = [
             host_plan(str(member), seen, fleet.environment.keep, name, changed, holder)
@@ -99,7 +109,7 @@ def host_plan(
     """Return the plan of one host from what was seen on it."""
     # A file system may count none (btrfs); what has not changed is hard links.
     inodes = None
-    if seen.inodes and changed.files is not None:
+    if seen.inodes:
         inodes = seen.inodes - changed.files - changed.directories
     return HostPlan(
         host=host,
@@ -107,7 +117,7 @@ def host_plan(
         locked_by=locked_by,
         changed_files=changed.files,
         changed_bytes=changed.size,
-        disk_after=None if changed.added is None else seen.disk * 1024 - changed.added,
+        disk_after=seen.disk * 1024 - changed.size,
         inodes_after=inodes,
         removed=cleanup.doomed(seen, keep, name).paths,
         downtime=usual_downtime(seen.history),
@@ -132,21 +142,9 @@ def require(plan: Plan) -> None:
             raise fleets.taken(host.host, plan.environment, host.locked_by)
 
 
-def _changes(
-    fleet: Fleet, found: Sequence[Survey], artifact: Artifact, tree: Path
-) -> list[Changed]:
-    hosts = tuple(member.host for member in fleet.members)
+def _changed(artifact: Artifact, tree: Path, seen: Survey) -> Changed:
     directories = sum(path.is_dir() for path in tree.rglob("*"))
-    with transfer.ssh_options(fleet.environment, hosts) as options:
-
-        def one(member: Member, seen: Survey) -> Changed:
-            whole = artifact.manifest.bytes
-            if not transfer.can_rsync(member.connection, "rsync" in seen.have):
-                tarball = artifact.path.stat().st_size
-                return Changed(1, tarball, tarball + whole, directories + artifact.manifest.files)
-            if not seen.current:
-                return Changed(artifact.manifest.files, whole, whole, directories)
-            serving = fleet.layout.releases / seen.current
-            return transfer.compare_tree(member.connection, options, tree, serving, directories)
-
-        return fleets.each_surveyed(fleet, found, one)
+    lacking = uploads.difference(artifact, tree, seen)
+    if lacking is None:
+        return Changed(artifact.manifest.files, artifact.manifest.bytes, directories)
+    return Changed(len(lacking.names), lacking.size, directories)

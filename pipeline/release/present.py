@@ -256,10 +256,8 @@ def planned(plan: Plan) -> None:
             (
                 host.host,
                 host.before or "nothing",
-                "not known"
-                if host.changed_files is None
-                else f"{count(host.changed_files, 'file')}, at most {amount(host.changed_bytes)}",
-                "not known" if host.disk_after is None else megabytes(host.disk_after),
+                f"{count(host.changed_files, 'file')}, at most {megabytes(host.changed_bytes)}",
+                megabytes(host.disk_after),
                 "not known" if host.inodes_after is None else f"{host.inodes_after:,}",
                 ", ".join(host.removed) or "nothing",
                 "not known" if host.downtime is None else f"about {host.downtime:.1f} s",

@@ -93,7 +93,7 @@ def _environment_text(path: Path | None) -> str:
 
 def _one(fleet: Fleet, member: Member, script: str, text: str) -> Prepared:
     ended = execute.sh(
-        member.connection, as_root(fleet.environment, script), stdin=text, timeout=120
+        member.connection, as_root(fleet.environment, script), stdin=text.encode(), timeout=120
     )
     found: dict[str, list[str]] = {}
     for line in ended.out.splitlines():

@@ -62,6 +62,8 @@ class Survey:
     journal: dict[str, str] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    contents: str = ""
+    """What the serving release consists of, as difference.known reads it, if it was asked for."""
     dumps: dict[str, int] = field(default_factory=dict)
     """Release → bytes of the database's dump from before its migrations."""
 
@@ -71,16 +73,25 @@ class Survey:
         return frozenset({*self.releases, *self.backups, *(e.to for e in self.history)})
 
 
-def script(layout: Layout, holder: str = "", history: int = 400, silence: float = 0) -> str:
+def script(
+    layout: Layout,
+    holder: str = "",
+    history: int = 400,
+    silence: float = 0,
+    *,
+    contents: bool = False,
+) -> str:
     """Return the script whose output `parse` reads; `history` is a number of lines.
+
+    With `contents` it also tells what the serving release consists of.
 
     With a `holder` (who takes the lock, and for what) it takes the lock first, prints `held` when
     all is said, and holds the lock until its input ends or says nothing for `silence` seconds; it
     exits 75 when the lock is taken.
     """
-    names = ("lock", "survey", "hold") if holder else ("survey",)
+    asked = ("survey", "contents") if contents else ("survey",)
     return shell.render(
-        *names,
+        *(("lock", *asked, "hold") if holder else asked),
         BASE=str(layout.base),
         BACKUPS=str(layout.backups),
         SERVICE=layout.service,
@@ -128,6 +139,7 @@ def parse(lines: Iterable[str]) -> Survey:
         journal=dict(text.split("\t", 1) for text in found.get("journal", []) if "\t" in text),
         versions={name: _json(text) for name, text in manifests.items()},
         problems=tuple(problems),
+        contents=one("contents"),
         dumps={
             name: int(size)
             for text in found.get("dump", [])

@@ -160,7 +160,7 @@ def _write(fleet: Fleet, read: _Read, text: str) -> None:
     ended = execute.sh(
         read.member.connection,
         provisioning.as_root(fleet.environment, script),
-        stdin=text,
+        stdin=text.encode(),
         timeout=60,
     )
     if ended.code:

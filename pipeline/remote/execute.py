@@ -32,7 +32,7 @@ def sh(
     connection: Connection,
     script: str,
     *,
-    stdin: str = "",
+    stdin: bytes = b"",
     on_line: Callable[[str], None] | None = None,
     timeout: float | None = None,
 ) -> Output:
@@ -46,9 +46,7 @@ def sh(
         channel = _channel(connection)
         channel.settimeout(timeout)
         channel.exec_command(f"/bin/sh -c {shlex.quote(script)}")
-        if stdin:
-            channel.sendall(stdin.encode())
-        channel.shutdown_write()
+        _feed(channel, stdin)
         lines = []
         for raw in channel.makefile("rb", -1):
             line = raw.decode("utf-8", "replace")
@@ -62,6 +60,16 @@ def sh(
     if code == -1:
         raise dropped(connection, EOFError())
     return Output(code, "".join(lines), err)
+
+
+def _feed(channel: Channel, stdin: bytes) -> None:
+    """Send the whole standard input; a script may end without having read it, with words on why."""
+    try:
+        channel.sendall(stdin)
+        channel.shutdown_write()
+    except OSError:
+        if not channel.exit_status_ready():
+            raise
 
 
 def dropped(connection: Connection, error: BaseException) -> Unreachable:

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import functools
+import math
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 CHUNK = 64 * 1024
-IN_FLIGHT = 256  # chunks of one direction; a full line makes the sender wait
+IN_FLIGHT = 256  # chunks of one direction
 
 
 @contextmanager
@@ -18,20 +20,23 @@ def slow_line(
     *,
     there_ms: float = 0,
     back_ms: float = 0,
+    bytes_per_second: float = math.inf,
     sent: Callable[[int], None] = lambda _bytes: None,
 ) -> Iterator[tuple[str, int]]:
     """Yield a loopback address that leads to `target`, later; `sent` hears of bytes towards it.
 
     Each byte arrives `there_ms` milliseconds after it was sent towards the target, `back_ms`
-    on the way back; the throughput is not limited, order and half-closed connections are
-    kept. All connections end with the block.
+    on the way back. All connections together carry `bytes_per_second` each way; order and
+    half-closed connections are kept. All connections end with the block.
     """
     ready: list[tuple[str, int]] = []
     started, loop = threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with _serving(target, there_ms / 1000, back_ms / 1000, sent) as address:
+        there = _Way(there_ms / 1000, bytes_per_second, sent)
+        back = _Way(back_ms / 1000, bytes_per_second)
+        async with _serving(target, there, back) as address:
             ready.append(address)
             started.set()
             await stop.wait()
@@ -55,9 +60,20 @@ def slow_line(
         thread.join()
 
 
+@dataclass
+class _Way:
+    """One direction of the line: seconds that a byte is on its way, and how many go at a time."""
+
+    delay: float
+    bytes_per_second: float
+    passed: Callable[[int], None] = lambda _bytes: None
+    free: float = 0.0
+    """When, by the loop's clock, the last byte that was taken on has left the sender."""
+
+
 @asynccontextmanager
 async def _serving(
-    target: tuple[str, int], there: float, back: float, sent: Callable[[int], None]
+    target: tuple[str, int], there: _Way, back: _Way
 ) -> AsyncIterator[tuple[str, int]]:
     # Sockets by hand: asyncio's server hands over a connection it has accepted only rounds
     # later, and one that comes while the block ends would stay open for ever.
@@ -67,7 +83,7 @@ async def _serving(
     async def accept(listening: socket.socket) -> None:
         while True:
             near, _ = await loop.sock_accept(listening)
-            task = loop.create_task(_connection(near, target, there, back, sent))
+            task = loop.create_task(_connection(near, target, there, back))
             connections.add(task)
             task.add_done_callback(connections.discard)
             # Here, because a task that is cancelled before its first step runs no `finally`.
@@ -92,9 +108,8 @@ def _close(near: socket.socket, _: asyncio.Task[None]) -> None:
 async def _connection(
     near: socket.socket,
     target: tuple[str, int],
-    there: float,
-    back: float,
-    sent: Callable[[int], None],
+    there: _Way,
+    back: _Way,
 ) -> None:
     try:
         far_reader, far_writer = await asyncio.open_connection(*target)
@@ -103,8 +118,8 @@ async def _connection(
     reader, writer = await asyncio.open_connection(sock=near)
     try:
         await asyncio.gather(
-            _direction(reader, far_writer, there, sent),
-            _direction(far_reader, writer, back, lambda _bytes: None),
+            _direction(reader, far_writer, there),
+            _direction(far_reader, writer, back),
         )
         for end in (writer, far_writer):
             end.close()
@@ -115,12 +130,7 @@ async def _connection(
             end.transport.abort()  # nothing is left to do unless we were cancelled
 
 
-async def _direction(
-    source: asyncio.StreamReader,
-    sink: asyncio.StreamWriter,
-    delay: float,
-    passed: Callable[[int], None],
-) -> None:
+async def _direction(source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: _Way) -> None:
     loop = asyncio.get_running_loop()
     line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(IN_FLIGHT)
 
@@ -131,7 +141,9 @@ async def _direction(
                 data = await source.read(CHUNK)
             except ConnectionError:
                 data = b""  # a reset ends it like a close
-            await line.put((loop.time() + delay, data))
+            way.free = max(way.free, loop.time()) + len(data) / way.bytes_per_second
+            await line.put((way.free + way.delay, data))
+            await asyncio.sleep(way.free - loop.time())  # a full line makes its sender wait
 
     listener = asyncio.ensure_future(listen())
     try:
@@ -140,7 +152,7 @@ async def _direction(
             await asyncio.sleep(due - loop.time())
             if not data:
                 break
-            passed(len(data))
+            way.passed(len(data))
             sink.write(data)
             await sink.drain()
         if sink.can_write_eof():

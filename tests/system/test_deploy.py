@@ -187,15 +187,6 @@ def test_a_failing_migration_stops_only_the_first_of_two_hosts(sites: Sites, bui
     assert second.run("systemctl show -p InvocationID --value qusto-staging").stdout == before
 
 
-def test_without_rsync_the_tarball_goes_by_sftp(serving: Site, build: Builder):
-    host = serving.hosts[0]
-    host.run("mv /usr/bin/rsync /usr/bin/rsync.away")
-    artifact = build("1.1.0")
-    summary = serving.deploy(artifact)
-    assert_serves(host, summary["release"], "1.1.0")
-    assert summary["bytes_sent"] == artifact.stat().st_size
-
-
 def test_the_key_may_be_text_and_is_written_nowhere(
     serving: Site, build: Builder, session_keys: KeyPair, tmp_path: Path
 ):

@@ -48,6 +48,13 @@ def test_an_answer_takes_at_least_both_delays(echo):
         assert time.monotonic() - before >= 0.100
 
 
+def test_a_narrow_line_takes_its_time_for_each_byte(echo):
+    with slow_line(echo, bytes_per_second=1_000_000) as address:
+        before = time.monotonic()
+        assert ask(address, b"x" * 100_000) == b"x" * 100_000 + b"bye"
+        assert time.monotonic() - before >= 0.200
+
+
 def is_closed(line: socket.socket) -> bool:
     """Tell whether the other end closed the line; raises TimeoutError when it stays open."""
     try:

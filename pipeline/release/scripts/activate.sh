@@ -33,23 +33,16 @@ ctl() { sudo -n /usr/bin/systemctl "$@" 9>&-; }
 # A BEAM that is told to stop while it boots forgets it, and systemd would wait for the whole
 # TimeoutStopSec (docs/decisions/0003). So it is told again until it has stopped.
 stop_service() {
-  { ctl stop "$SERVICE.service"; } 9>&- &
-  stop=$!
-  told=$(now)
-  while lives "$stop"; do
-    sleep 0.02
-    if [ $(($(now) - told)) -ge 200 ]; then
-      ctl kill --signal=TERM "$SERVICE.service" 2>/dev/null
-      told=$(now)
-    fi
-  done
-  wait "$stop"
-}
-
-# Whether a child still runs: `kill -0` also finds one that has ended and was not waited for yet, and
-# a file that says so cannot be written on a full disk (proc(5), state Z).
-lives() {
-  { read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null && [ "$state" != Z ]
+  {
+    trap - TERM # which we take no notice of while we roll back
+    while sleep 2; do ctl kill --signal=TERM "$SERVICE.service"; done
+  } 9>&- >/dev/null 2>&1 &
+  reminder=$!
+  ctl stop "$SERVICE.service"
+  ended=$?
+  kill "$reminder"
+  wait "$reminder" 2>/dev/null
+  return "$ended"
 }
 
 # A phase is on disk before it begins.

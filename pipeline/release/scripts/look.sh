@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2034,SC2153
-# ask: how service and activation are at this moment; look: print that of the service, and what it
-# answers, in one line of tab-separated fields (health.py). Ten times a second while the new release
-# boots on the same cores, so each costs one process and the rest is the shell's own doing.
+# ask: how service and activation are at this moment; answer: what the service answers to its health
+# check; look: print both in one line of tab-separated fields (health.py). Many times a second while
+# the new release boots on the same cores, so each costs one process and the rest is the shell's own.
 nl='
 '
 tab=$(printf '\t')
@@ -26,10 +26,13 @@ flat() {
   set +f
 }
 
-look() {
+answer() {
   read -r uptime _ </proc/uptime
   answer=$(curl -s -m "$HEALTH_TIMEOUT" -w '\n%{http_code}' "$HEALTH_URL")
   code=${answer##*"$nl"}
+}
+
+look() {
   flat "${answer%"$nl"*}"
   body=$flat
   system=

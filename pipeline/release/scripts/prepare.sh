@@ -2,12 +2,13 @@
 # After the upload, before the outage: verify, put in place, back up, prove that it can run here.
 set -eu
 cd "$BASE"
-incoming=".deploy/incoming/$TO"
-if [ -f "$incoming.tar.gz" ]; then
+incoming=.deploy/incoming/release
+tarball=".deploy/incoming/$TO.tar.gz"
+if [ -f "$tarball" ]; then
   rm -rf "$incoming"
   mkdir "$incoming"
-  tar -xzf "$incoming.tar.gz" -C "$incoming"
-  rm -f "$incoming.tar.gz"
+  tar -xzf "$tarball" -C "$incoming"
+  rm -f "$tarball"
 fi
 (
   cd "$incoming"

@@ -27,25 +27,45 @@ tell() {
   done <journal
 }
 
+# vanished: whether the activation's unit is gone, by the newest `ask`. One that is being stopped
+# (`deactivating`) still rolls back. It may end between our reading of its journal and this question,
+# so it counts from the fifth time on.
+vanished() {
+  case "$activation" in
+    *ActiveState=active* | *ActiveState=activating* | *ActiveState=deactivating*) absent=0 ;;
+    *) absent=$((absent + 1)) ;;
+  esac
+  [ "$absent" -ge 5 ]
+}
+
+turn=0
+passes=0
 while :; do
   pause=0.1
+  looking=no
   last=
   [ ! -f journal ] || tell
   case "$last" in kept | rolled-back | rollback-failed) exit 0 ;; esac
-  # After the journal: a service that is looked at has been started.
-  ask
-  if [ "$last" = waiting ]; then
-    # Told already: only the end is of interest.
-    if [ -f "verdict.$ID" ]; then pause=0.02; else look; fi
+  if [ "$last" = waiting ] && [ -f "verdict.$ID" ]; then
+    pause=0.02 # told already: only the end is of interest
+  elif [ "$last" = waiting ]; then
+    looking=yes
+    answer
+    turn=$((turn + 1))
+    if [ "$code" = 200 ]; then
+      passes=$((passes + 1))
+      [ "$passes" -gt 1 ] || pause=0.02
+    else
+      passes=0
+      pause=0.05
+      # How the units are is asked less often than whether there is an answer.
+      [ $((turn % 4)) = 1 ] || looking=later
+    fi
   fi
-  # A unit that is being stopped (`deactivating`) still rolls back: it has not vanished.
-  case "$activation" in
-    *ActiveState=active* | *ActiveState=activating* | *ActiveState=deactivating*) absent=0 ;;
-    *)
-      # The unit may end between our reading of its journal and this question: look again.
-      absent=$((absent + 1))
-      [ "$absent" -lt 5 ] || exit 1
-      ;;
-  esac
+  if [ "$looking" != later ]; then
+    ask
+    [ "$looking" = no ] || look
+    ! vanished || exit 1
+  fi
   sleep "$pause"
 done

@@ -1,5 +1,6 @@
 """The activation script really run, by dash and by busybox; only systemctl and curl are played."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ case "$1" in
   show) echo "invocation-of-$(readlink "$BASE/current")" ;;
   is-failed) [ -f "$PLAY/is-failed" ] ;;
   is-system-running) echo running ;;
+  stop) sleep "$(cat "$PLAY/slow-stop" 2>/dev/null || echo 0)" && ! grep -qxF "$*" "$PLAY/fail" ;;
   *) ! grep -qxF "$*" "$PLAY/fail" 2>/dev/null ;;
 esac
 """
@@ -136,6 +138,18 @@ def kill(running: "subprocess.Popen[str]") -> None:
     """End the script and its children at once, as a power cut does."""
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
+
+
+def members(group: int) -> list[str]:
+    """Return the names of the processes of a group that still run (proc(5))."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = path.read_text().partition(" (")[2].rpartition(") ")
+            state, _, its_group = rest.split()[:3]
+            if int(its_group) == group and state != "Z":
+                found.append(name)
+    return found
 
 
 def unit(suffix: str = "") -> str:
@@ -268,6 +282,32 @@ def test_terminated_it_rolls_back_before_it_ends(stage: Stage):
     assert stage.ended(running) == 10
     assert stage.current == A
     assert "terminated on the server" in str(stage.history[0]["reason"])
+
+
+def test_nothing_of_it_outlives_its_unit(stage: Stage):
+    """systemd tells what is left of a unit to end, and calls it deactivating until that is gone."""
+    running = stage.start()
+    stage.until("waiting")
+    stage.verdict(keep=False)
+    assert stage.ended(running) == 10
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGTERM)
+    limit = time.monotonic() + 1
+    while members(running.pid):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("seconds", [0, 2.5])
+def test_a_service_that_does_not_stop_is_told_again(stage: Stage, seconds: float):
+    """A BEAM forgets what it is told while it boots (docs/decisions/0003)."""
+    (stage.play / "slow-stop").write_text(str(seconds))
+    running = stage.start(migrate="none")
+    stage.until("waiting")
+    told = [f"kill --signal=TERM {unit()}"] if seconds else []
+    assert stage.asked == [f"stop {unit()}", *told, f"start {unit()}"]
+    stage.verdict(keep=True)
+    assert stage.ended(running) == 0
 
 
 @pytest.mark.parametrize("phase", ["stopping", "migrating", "linking", "starting", "waiting"])

@@ -61,7 +61,7 @@ def test_a_command_runs_at_home_as_the_user_of_the_login(sandbox: Sandbox, line:
 
 
 def test_standard_input_is_passed_on_with_its_end(line: Connection):
-    assert execute.sh(line, "wc -c", stdin="x" * 200_000).out.strip() == "200000"
+    assert execute.sh(line, "wc -c", stdin=b"x" * 200_000).out.strip() == "200000"
 
 
 def test_large_output_arrives_whole(line: Connection):

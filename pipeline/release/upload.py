@@ -1,0 +1,83 @@
+"""Getting a release into .deploy/incoming of every host: what differs, or all of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.release import difference as differences
+from pipeline.release import fleet as fleets
+from pipeline.release import shell
+from pipeline.release.artifact import Artifact
+from pipeline.release.difference import Difference
+from pipeline.release.fleet import Fleet, Member
+from pipeline.release.survey import Survey
+from pipeline.remote import execute, transfer
+
+_PATIENCE = 60
+"""Seconds that a line may be silent."""
+
+
+def upload(
+    fleet: Fleet, found: Sequence[Survey], artifact: Artifact, tree: Path, name: str
+) -> int | None:
+    """Put the release, unpacked in `tree`, into `incoming` of every host, beside what serves.
+
+    A host that serves a release gets what differs, in one piece; all of it goes to any other, and
+    to one that could not make a release of that piece. Returns the bytes sent to all, None if they
+    are not known of one. Raises Unreachable.
+    """
+    # Hosts of a fleet mostly serve the same, and then one piece is made for all.
+    pieces = {survey.contents: piece(artifact, tree, survey) for survey in found}
+
+    def one(member: Member, survey: Survey) -> int | None:
+        packed = pieces[survey.contents]
+        if packed and _received(fleet, member, survey, packed):
+            return len(packed)
+        return whole(fleet, member, survey, artifact, tree, name)
+
+    sent = fleets.each_surveyed(fleet, found, one)
+    known = [number for number in sent if number is not None]
+    return sum(known) if len(known) == len(sent) else None
+
+
+def difference(artifact: Artifact, tree: Path, survey: Survey) -> Difference | None:
+    """Return what the surveyed host lacks; None if it is not known what it has."""
+    have = differences.known(survey.contents)
+    if not have:
+        return None
+    serving = survey.versions.get(survey.current, {})
+    same_list = serving.get("digest") == artifact.manifest.digest
+    return differences.between(tree, have, same_list=same_list)
+
+
+def piece(artifact: Artifact, tree: Path, survey: Survey) -> bytes:
+    """Return what the surveyed host lacks in one piece; empty if all must be sent, or too much."""
+    lacking = difference(artifact, tree, survey)
+    if lacking is None or lacking.size > differences.ONE_PIECE:
+        return b""
+    return differences.bundle(tree, lacking)
+
+
+def whole(
+    fleet: Fleet, member: Member, survey: Survey, artifact: Artifact, tree: Path, name: str
+) -> int | None:
+    """Send all of the release by rsync, or its tarball by SFTP where that is missing.
+
+    rsync sends of each file what the host lacks, whatever is there already, also from an upload
+    that broke off. Returns the bytes sent, if they are known. Raises Unreachable.
+    """
+    incoming = fleet.layout.incoming
+    if not transfer.can_rsync(member.connection, "rsync" in survey.have):
+        tarball = incoming / f"{name}.tar.gz"
+        return transfer.upload_file(member.connection, artifact.path, tarball)
+    # Under one name always, so that the next deploy finds what a bad line has left of this one.
+    target = incoming / "release"
+    link = fleet.layout.releases / survey.current if survey.current else None
+    with transfer.ssh_options(fleet.environment, (member.host,)) as options:
+        return transfer.upload_tree(member.connection, options, tree, target, link)
+
+
+def _received(fleet: Fleet, member: Member, survey: Survey, packed: bytes) -> bool:
+    """Send one piece; tell whether the host could make the release of it and of what serves."""
+    script = shell.render("receive", BASE=str(fleet.layout.base), FROM=survey.current)
+    ended = execute.sh(member.connection, script, stdin=packed, timeout=_PATIENCE)
+    return ended.code == 0
