@@ -1,4 +1,7 @@
-"""fab: the remote namespace. `fab -H staging deploy`, `fab -H staging rollback --to=NAME`."""
+"""fab: the remote namespace. `fab -H staging deploy`, `fab -H staging rollback --to=NAME`.
+
+Every task imports what it needs when it runs, so that `fab --list` and `--help` stay quick.
+"""
 
 from fabric.main import program
 from invoke.collection import Collection

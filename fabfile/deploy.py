@@ -1,24 +1,23 @@
 """fab deploy, attach."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline import app as apps
 from pipeline import settings
 from pipeline.errors import UsageProblem
-from pipeline.release import artifact as artifacts
-from pipeline.release import attach as attaching
-from pipeline.release import build, guards, page, present, provenance
-from pipeline.release import deploy as flow
-from pipeline.release import plan as planning
-from pipeline.release.artifact import Artifact
-from pipeline.release.provenance import Guard, Verdict
-from pipeline.release.steps import Steps
-from pipeline.remote.inventory import Target
 
 from .targets import on_target
+
+if TYPE_CHECKING:
+    from pipeline.release.artifact import Artifact
+    from pipeline.release.provenance import Guard, Verdict
+    from pipeline.release.steps import Steps
+    from pipeline.remote.inventory import Target
 
 
 @on_target(
@@ -57,6 +56,10 @@ def deploy(
     only a clean, pushed commit of its branch with green CI: each --allow-… overrules one of these.
     Exit: 0 serving, 2 refused, 10 rolled back, 11 rollback failed, 12 locked.
     """
+    from pipeline.release import artifact as artifacts
+    from pipeline.release import deploy as flow
+    from pipeline.release import guards, page, present, provenance
+
     say = present.narrator(format)
     if not plan:
         guards.confirm(target.environment, "deploy", yes=yes)
@@ -70,6 +73,8 @@ def deploy(
         built = artifacts.read(Path(artifact)) if artifact else _build(target, format, say)
         verdict = _judged(target, built, overrides)
         if plan:
+            from pipeline.release import plan as planning
+
             planned = planning.plan(target, built, skip_migrations=skip_migrations)
             present.as_json(planned) if format == "json" else present.planned(planned)
             planning.require(planned)
@@ -90,6 +95,9 @@ def deploy(
 
 def _judged(target: Target, built: Artifact, allowed: Mapping[Guard, bool]) -> Verdict:
     """Judge where the artifact comes from, by the clone of the application or, without, of here."""
+    from pipeline import app as apps
+    from pipeline.release import guards
+
     variables = settings.environment()
     try:
         repository = apps.find(None, variables, Path.cwd())
@@ -101,6 +109,9 @@ def _judged(target: Target, built: Artifact, allowed: Mapping[Guard, bool]) -> V
 
 def _build(target: Target, format: str, say: Steps) -> Artifact:
     """Build the artifact; where stdout is for JSON, the commands print to stderr."""
+    from pipeline import app as apps
+    from pipeline.release import build
+
     with say.step("build") as step:
         application = apps.find(None, settings.environment(), Path.cwd())
         built = build.build(
@@ -117,6 +128,9 @@ def _build(target: Target, format: str, say: Steps) -> Artifact:
 @on_target(format="text or json")
 def attach(target: Target, format: str = "text") -> None:
     """Take up a running activation after a dropped line: watch it, judge it, see it end."""
+    from pipeline.release import attach as attaching
+    from pipeline.release import present
+
     say = present.narrator(format)
     result = attaching.attach(target, say=say)
     present.as_json(result) if format == "json" else present.summary(result)

@@ -1,12 +1,16 @@
 """fab env.list, env.set, env.unset: the environment file of the service."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import redaction
-from pipeline.release import guards, present, variables
-from pipeline.remote.inventory import Target
 
 from .targets import on_target
+
+if TYPE_CHECKING:
+    from pipeline.remote.inventory import Target
 
 
 @on_target(format="text or json")
@@ -15,6 +19,8 @@ def names(target: Target, format: str = "text") -> None:
 
     Logs in as `setup_user` of hosts.toml, as `setup` does: the file is root's.
     """
+    from pipeline.release import present, variables
+
     rows = variables.listed(target)
     present.as_json(rows) if format == "json" else present.names(rows)
 
@@ -31,6 +37,8 @@ def assign(target: Target, names: str, from_: str = "", yes: bool = False) -> No
     terminal: NAME=value lines, verbatim; or with --from from a file in systemd's form. Never from
     the command line, which every user of a machine can read. Logs in as `setup_user`.
     """
+    from pipeline.release import guards, present, variables
+
     wanted = variables.names_of(names)
     guards.confirm(target.environment, "env.set", yes=yes)
     values = variables.values_of(wanted, Path(from_) if from_ else None)
@@ -41,6 +49,8 @@ def assign(target: Target, names: str, from_: str = "", yes: bool = False) -> No
 @on_target(names="NAME or NAME,NAME", yes="do not ask for confirmation")
 def unset(target: Target, names: str, yes: bool = False) -> None:
     """Take variables out of the service's environment file; effective with the next restart."""
+    from pipeline.release import guards, present, variables
+
     wanted = variables.names_of(names)
     guards.confirm(target.environment, "env.unset", yes=yes)
     present.edited(variables.remove(target, wanted), target.environment.name, verb="removed")

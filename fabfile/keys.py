@@ -1,14 +1,18 @@
 """fab keys.rotate: another key for the deploy user."""
 
+from __future__ import annotations
+
 import getpass
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import redaction
-from pipeline.release import guards, present, rotation
-from pipeline.remote.inventory import Target
 
 from .targets import on_target
+
+if TYPE_CHECKING:
+    from pipeline.remote.inventory import Target
 
 
 @on_target(
@@ -27,6 +31,8 @@ def rotate(
     takes the key from, must name the new one. Exit: 0 rotated, 2 refused, 13 a host or the new key
     did not answer and all is as before.
     """
+    from pipeline.release import guards, present, rotation
+
     guards.confirm(target.environment, "keys.rotate", yes=yes)
     secret = getpass.getpass("passphrase of the new key (not shown): ") if encrypted else ""
     redaction.learn([secret])

@@ -1,12 +1,14 @@
 """fab rollback."""
 
-import os
+from __future__ import annotations
 
-from pipeline.release import guards, naming, page, present
-from pipeline.release import rollback as flow
-from pipeline.remote.inventory import Target
+import os
+from typing import TYPE_CHECKING
 
 from .targets import on_target
+
+if TYPE_CHECKING:
+    from pipeline.remote.inventory import Target
 
 
 @on_target(
@@ -27,6 +29,9 @@ def rollback(
     The code goes back; migrations that ran stay applied. Exit: 0 serving, 10 the target did not
     serve and what served before the command does again, 11 neither is known to serve.
     """
+    from pipeline.release import guards, naming, page, present
+    from pipeline.release import rollback as flow
+
     say = present.narrator(format)
     name = naming.checked(to, "--to") if to else ""
     guards.confirm(target.environment, "rollback", yes=yes)

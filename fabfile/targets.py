@@ -15,7 +15,6 @@ from fabric.executor import Executor
 
 from pipeline import redaction, settings
 from pipeline.errors import speaking
-from pipeline.remote import inventory
 
 
 class FleetExecutor(Executor):  # type: ignore[misc]  # fabric has no types
@@ -41,6 +40,8 @@ def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[.
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
         def wrapper(context: Any, *args: Any, **kwargs: Any) -> None:
+            from pipeline.remote import inventory
+
             named = str(getattr(context, "original_host", "") or "")
             names = [name.strip() for name in named.split(",") if name.strip()]
             variables = settings.environment()

@@ -1,13 +1,16 @@
 """fab trust."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
 from pipeline import settings
-from pipeline.release import guards
-from pipeline.remote import trust as trusting
-from pipeline.remote.inventory import Target
 
 from .targets import hosts_file, on_target
+
+if TYPE_CHECKING:
+    from pipeline.remote.inventory import Target
 
 
 @on_target(
@@ -22,6 +25,9 @@ def trust(target: Target, fingerprint: str = "", yes: bool = False) -> None:
     changed is pinned only after the environment's name was typed. Exit: 0 pinned, 2 not confirmed
     or hosts.toml cannot be edited safely, 13 no answer or another fingerprint.
     """
+    from pipeline.release import guards
+    from pipeline.remote import trust as trusting
+
     wanted = trusting.fingerprints(fingerprint)
     guards.require_trust_options(fingerprint, yes=yes)
     answers = trusting.ask(target)

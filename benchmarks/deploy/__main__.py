@@ -1,13 +1,15 @@
 """`make bench-deploy`: ours, Capistrano, Mina, Ansible and the document's bash, side by side.
 
-Each deploys the same releases to the same real systemd host over the same line, at 0 ms and at
-80 ms round-trip time, taking turns within one run; numbers are medians with their lowest and
-highest value. A side whose host does not serve the new version afterwards ends the run. Then each
-is given a release that cannot start, and is killed while the service is down. Needs root on
-Debian; installs what is missing. Writes benchmarks/results.json and benchmarks/deploy.svg.
+Each deploys the same releases to the same real systemd host over the same lines (near, far, far and
+narrow), taking turns within one run; numbers are medians with their lowest and highest value. A
+side that has not done the document's steps (the new version serves, the one before is backed up)
+ends the run. Then each is given a release that cannot start, and is killed while the service is
+down. Needs root on Debian; installs what is missing. Writes benchmarks/results.json, deploy.md and
+deploy.svg. Twenty-five minutes on two cores with --rounds 3.
 """
 
 import argparse
+import math
 import os
 import signal
 import statistics
@@ -24,15 +26,25 @@ from benchmarks import results
 from benchmarks.deploy import ground, peers
 from benchmarks.deploy.ground import Line
 from benchmarks.deploy.peers import Peer
-from benchmarks.deploy.releases import Release, Shop
+from benchmarks.deploy.releases import ROOT, Release, Shop
 from tests.system import availability
 from tests.system.hosts import Host
 from tests.system.keys import KeyPair, make_keys
 from tests.system.lab import open_lab
 from tests.system.proxy import slow_line
 
-DELAYS = (0, 80)
-"""Round-trip times in milliseconds."""
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of line: its round-trip time in milliseconds, and how many bytes a second it takes."""
+
+    name: str
+    delay: float
+    bytes_per_second: float = math.inf
+
+
+NEAR, FAR, BAD = Kind("0 ms", 0), Kind("80 ms", 80), Kind("80 ms, 10 Mbit/s", 80, 1_250_000)
+LINES = (NEAR, FAR, BAD)
 
 
 @dataclass(frozen=True)
@@ -78,21 +90,27 @@ class Bench:
         return place
 
     @contextmanager
-    def line(self, delay: int) -> Iterator[Line]:
-        """Yield the way to the host, with that round-trip time."""
+    def line(self, kind: Kind) -> Iterator[Line]:
+        """Yield the way to the host."""
         sent: list[int] = []
-        half = delay / 2
-        with slow_line((self.host.ip, 22), there_ms=half, back_ms=half, sent=sent.append) as end:
-            address, port = end
-            known = self._directory / f"known_hosts-{delay}"
+        with slow_line(
+            (self.host.ip, 22),
+            there_ms=kind.delay / 2,
+            back_ms=kind.delay / 2,
+            bytes_per_second=kind.bytes_per_second,
+            sent=sent.append,
+        ) as (address, port):
+            known = self._directory / "known_hosts"
             known.write_text(f"[{address}]:{port} {self.host.host_key}\n")
             yield Line(self.host, self._keys, address, port, known, sent)
 
     def deploy(self, peer: Peer, line: Line, release: Release) -> Run:
-        """Deploy, measured; SystemExit if the host does not serve that version afterwards."""
+        """Deploy, measured; SystemExit if the host does not serve that version, the other saved."""
         command = peer.deploy(self.place(peer.name), line, release)
         executions = ground.executions(self.host)
         before = ground.disk(self.host, peer.name)
+        saved = ground.backups(self.host, peer.name)
+        served_before = self.host.exists(f"{ground.path(peer.name)}/current")
         del line.sent[:]
         with ground.watched(self.host, peer.name) as outage:
             began = time.monotonic()
@@ -107,10 +125,12 @@ class Bench:
             )
             seconds = time.monotonic() - began
         serves = ground.version(self.host, peer.name)
-        if ended.returncode or serves != release.version:
+        backed_up = not served_before or ground.backups(self.host, peer.name) != saved
+        if ended.returncode or serves != release.version or not backed_up:
             sys.exit(
-                f"{peer.name} exited {ended.returncode}, {serves or 'nothing'} serves instead of "
-                f"{release.version}:\n{ended.stdout[-3000:]}{ended.stderr[-3000:]}"
+                f"{peer.name} exited {ended.returncode}, {serves or 'nothing'} serves, wanted "
+                f"{release.version}; backed up: {backed_up}\n"
+                f"{ended.stdout[-3000:]}{ended.stderr[-3000:]}"
             )
         return Run(
             seconds=seconds,
@@ -179,7 +199,7 @@ def prepare(bench: Bench, sides: Sequence[Peer]) -> None:
     host.write("/etc/ssh/sshd_config.d/bench.conf", "LogLevel VERBOSE\n")
     host.boot()
     fab = str(Path(sys.executable).with_name("fab"))
-    with bench.line(0) as line:
+    with bench.line(NEAR) as line:
         place = bench.place("ours")
         hosts = place / "hosts.toml"
         hosts.write_text(ground.hosts_toml(line.address, line.port, host, line.keys.private))
@@ -188,7 +208,7 @@ def prepare(bench: Bench, sides: Sequence[Peer]) -> None:
             env_file.write_text(ground.environment_file(side.name))
             subprocess.run(
                 [fab, "-H", side.name, "setup", f"--env-file={env_file}"],
-                cwd=peers.ROOT,
+                cwd=ROOT,
                 env={**os.environ, "QUSTO_HOSTS": str(hosts)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -237,28 +257,28 @@ def main() -> None:
 
 def report(bench: Bench, sides: Sequence[Peer], rounds: int) -> None:
     """Run all rounds and say what came out."""
-    runs: dict[tuple[int, str], list[Run]] = {}
+    runs: dict[tuple[Kind, str], list[Run]] = {}
     bare: list[float] = []
     size = 0
-    for delay in DELAYS:
-        with bench.line(delay) as line:
+    for kind in LINES:
+        with bench.line(kind) as line:
             for _ in range(rounds):
                 release = bench.release()
                 size = release.size
                 for side in sides:
                     run = bench.deploy(side, line, release)
-                    runs.setdefault((delay, side.name), []).append(run)
-                    results.progress(f"{delay} ms, {side.name}: {run}")
-                if not delay:
+                    runs.setdefault((kind, side.name), []).append(run)
+                    results.progress(f"{kind.name}, {side.name}: {run}")
+                if kind is NEAR:
                     bare.append(bench.bare("ours"))
-    with bench.line(0) as line:
+    with bench.line(NEAR) as line:
         again = {side.name: bench.deploy(side, line, release).sent for side in sides}
         mishaps = {side.name: bench.mishaps(side, line) for side in sides}
     table = [
         [
             "",
             "version",
-            *(f"seconds, {delay} ms" for delay in DELAYS),
+            *(f"seconds, {kind.name}" for kind in LINES),
             "remote executions",
             "sent for 2 %",
             "sent for nothing new",
@@ -271,15 +291,15 @@ def report(bench: Bench, sides: Sequence[Peer], rounds: int) -> None:
         ]
     ]
     for side in sides:
-        near = runs[(0, side.name)]
+        near = runs[(NEAR, side.name)]
         mishap = mishaps[side.name]
         table.append(
             [
                 side.name,
                 side.version(),
                 *(
-                    spread([run.seconds for run in runs[(delay, side.name)]], "{:.1f} s".format)
-                    for delay in DELAYS
+                    spread([run.seconds for run in runs[(kind, side.name)]], "{:.1f} s".format)
+                    for kind in LINES
                 ),
                 f"{middle([run.executions for run in near]):.0f}",
                 f"{middle([run.sent for run in near]) / size:.2%}",
@@ -292,33 +312,31 @@ def report(bench: Bench, sides: Sequence[Peer], rounds: int) -> None:
                 mishap.after_kill or "nothing",
             ]
         )
-    table.append(["bare stop; start", *[""] * 6, spread(bare, "{:.2f} s".format), *[""] * 5])
+    table.append(["bare stop; start", *[""] * 7, spread(bare, "{:.2f} s".format), *[""] * 5])
     results.show(f"Deploys of {size / 1e6:.1f} MB, medians of {rounds}", table)
-    ours = runs[(80, "ours")]
-    far = middle([run.seconds for run in ours])
-    down = middle([run.down for run in runs[(0, "ours")]])
+
+    def seconds(kind: Kind, side: str) -> float:
+        return middle([run.seconds for run in runs[(kind, side)]])
+
+    def down(side: str) -> float:
+        return middle([run.down for run in runs[(NEAR, side)]])
+
     values = {
-        "downtime_ratio": down / middle(bare),
-        "downtime_seconds": down,
+        "downtime_ratio": down("ours") / middle(bare),
+        "downtime_seconds": down("ours"),
         "downtime_bare_seconds": middle(bare),
-        "bytes_2pct": middle([run.sent for run in runs[(0, "ours")]]) / size,
+        "bytes_2pct": middle([run.sent for run in runs[(NEAR, "ours")]]) / size,
         "bytes_0pct": again["ours"] / size,
-        "ours_80ms_seconds": far,
+        "ours_80ms_seconds": seconds(FAR, "ours"),
     }
     for side in sides:
         if side.name != "ours":
-            seconds = middle([run.seconds for run in runs[(80, side.name)]])
-            values[f"{side.name}_80ms_ratio"] = seconds / far
-            values[f"{side.name}_downtime_seconds"] = middle(
-                [run.down for run in runs[(0, side.name)]]
-            )
+            values[f"{side.name}_80ms_ratio"] = seconds(FAR, side.name) / seconds(FAR, "ours")
+            values[f"{side.name}_10mbit_ratio"] = seconds(BAD, side.name) / seconds(BAD, "ours")
+            values[f"{side.name}_downtime_seconds"] = down(side.name)
     results.record("deploy", values, table)
-    results.chart(
-        "deploy",
-        "Seconds for one deploy",
-        {f"{d} ms": {s.name: middle([r.seconds for r in runs[(d, s.name)]]) for s in sides}
-         for d in DELAYS},
-    )  # fmt: skip
+    bars = {kind.name: {side.name: seconds(kind, side.name) for side in sides} for kind in LINES}
+    results.chart("deploy", "Seconds for one deploy", bars)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,11 @@ def disk(host: Host, side: str) -> int:
     return int(text.split()[0])
 
 
+def backups(host: Host, side: str) -> list[str]:
+    """Return the names of the backups of one side."""
+    return host.run(f"ls /var/www/qusto/backups/{side}").stdout.split()
+
+
 def version(host: Host, side: str) -> str:
     """Return the version that answers, or "" if nothing does."""
     url = f"http://localhost:{PORTS[side]}/api/system"

@@ -1,8 +1,9 @@
 """How each peer deploys, written as its own manual teaches: files for it, and the command.
 
-All do the same work: send, unpack, stop, migrate, link, start, ask for the health until it is well
-or half a minute is over. The privileges on the host (sudo for exact systemctl lines, a unit that
-migrates as the service's user) are those that `fab setup` has made for each.
+All do the same work, the document's steps: send, unpack, back up what serves, stop, migrate, link,
+start, ask for the health until it is well or half a minute is over. The privileges on the host
+(sudo for exact systemctl lines, a unit that migrates as the service's user) are those that `fab
+setup` has made for each.
 """
 
 import os
@@ -42,6 +43,8 @@ def _words(side: str) -> dict[str, str]:
     unit = f"qusto-{side}"
     return {
         "path": ground.path(side),
+        "backup": f"cp -al $(readlink -f {ground.path(side)}/current) "
+        f"/var/www/qusto/backups/{side}/release_$(date +%Y%m%d_%H%M%S)",
         "stop": f"sudo -n /usr/bin/systemctl stop {unit}.service",
         "start": f"sudo -n /usr/bin/systemctl start {unit}.service",
         "migrate": f"sudo -n /usr/bin/systemctl start {unit}-migrate.service",
@@ -96,6 +99,9 @@ import "service.rake"
 
 _CAP_TASKS = """\
 namespace :service do
+  task :backup do
+    on(roles(:app)) { execute "[ ! -e %(path)s/current ] || %(backup)s" }
+  end
   task :stop do
     on(roles(:app)) { execute "%(stop)s" }
   end
@@ -112,6 +118,7 @@ namespace :service do
     on(roles(:app)) { execute "%(health)s" }
   end
 end
+before "deploy:publishing", "service:backup"
 before "deploy:publishing", "service:stop"
 before "deploy:publishing", "service:migrate"
 after "deploy:publishing", "service:start"
@@ -171,6 +178,7 @@ task :deploy => :environment do
          "deploy@%(address)s:%(path)s/shared/cache/") or abort "rsync failed"
   deploy do
     queue! "cp -a %(path)s/shared/cache/. ."
+    queue! "[ ! -e %(path)s/current ] || %(backup)s"
     invoke :"deploy:cleanup"
     to :launch do
       queue! "%(stop)s"
@@ -205,6 +213,7 @@ _PLAYBOOK = """\
   tasks:
     - file: {path: "{{ release }}", state: directory}
     - unarchive: {src: "{{ lookup('env', 'TARBALL') }}", dest: "{{ release }}"}
+    - shell: "[ ! -e %(path)s/current ] || %(backup)s"
     - command: "%(stop)s"
     - file: {src: "{{ release }}", dest: "%(candidate)s", state: link, force: true}
     - command: "%(migrate)s"
@@ -244,7 +253,8 @@ set -e
 TIMESTAMP=%(stamp)s
 RELEASE=%(path)s/releases/$TIMESTAMP
 SSH="ssh %(ssh)s deploy@%(address)s"
-$SSH "mkdir -p $RELEASE && cp -rL %(path)s/current %(path)s/backup_$TIMESTAMP 2>/dev/null || true"
+BACKUP=/var/www/qusto/backups/document/release_$TIMESTAMP
+$SSH "mkdir -p $RELEASE && cp -rL %(path)s/current $BACKUP 2>/dev/null || true"
 tar -czf - -C "$TREE" . | $SSH "tar -xzf - -C $RELEASE"
 $SSH "%(stop)s || true"
 $SSH "ln -sfn $RELEASE %(candidate)s && %(migrate)s"
@@ -252,7 +262,7 @@ $SSH "ln -sfn $RELEASE %(path)s/current"
 $SSH "%(start)s"
 sleep 10
 if ! $SSH "curl -f http://localhost:%(health_port)s/api/health"; then
-  $SSH "%(stop)s; ln -sfn %(path)s/backup_$TIMESTAMP %(path)s/current; %(start)s"
+  $SSH "%(stop)s; ln -sfn $BACKUP %(path)s/current; %(start)s"
   exit 1
 fi
 """

@@ -9,8 +9,12 @@ from pipeline.release import retention, shell
 from pipeline.release import survey as surveys
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.survey import Survey
+from pipeline.release.watch import Watch
 from pipeline.remote import execute
 from pipeline.remote.inventory import Target
+
+_PATIENCE = 300
+"""Seconds that the removal of what is too old may take."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +76,41 @@ def clean(target: Target, *, lock_wait: float = 0) -> list[Cleaned]:
         return _remove(fleet, found)
 
 
-def after_deploy(fleet: Fleet, found: list[Survey], name: str) -> str:
-    """Clean up after `name` was kept; return what was done, for people.
+def scripts(fleet: Fleet, found: list[Survey], name: str) -> list[str]:
+    """Return what each host runs once release `name` is kept there."""
+    return [_script(fleet, doomed(survey, fleet.environment.keep, name)) for survey in found]
+
+
+def after_deploy(fleet: Fleet, found: list[Survey], name: str, watches: list[Watch]) -> str:
+    """Wait for the clean-up after `name` was kept; return what was done, for people.
 
     The deploy is over by now: a failure here is said, and does not undo it.
     """
+    for watch in watches:
+        watch.join(_PATIENCE)
     keep = fleet.environment.keep
-    try:
-        removed = sum(len(cleaned.removed) for cleaned in _remove(fleet, found, name))
-    except Problem as problem:
-        return f"not done: {problem.message}"
+    wanted = sum(len(doomed(survey, keep, name).paths) for survey in found)
+    removed = sum(len(watch.progress.removed) for watch in watches)
+    if removed < wanted:
+        why = next((watch.complaint for watch in watches if watch.complaint), "the line dropped")
+        return f"not done, {wanted - removed} of {wanted} are left: {why.splitlines()[0]}"
     return f"{removed} removed, {keep} kept" if removed else f"nothing to remove (keep {keep})"
 
 
-def _remove(fleet: Fleet, found: list[Survey], name: str = "") -> list[Cleaned]:
+def _script(fleet: Fleet, going: Doomed) -> str:
+    return shell.render(
+        "clean",
+        BASE=str(fleet.layout.base),
+        BACKUPS=str(fleet.layout.backups),
+        RELEASES=" ".join(going.releases),
+        OLD_BACKUPS=" ".join(going.backups),
+    )
+
+
+def _remove(fleet: Fleet, found: list[Survey]) -> list[Cleaned]:
     def one(member: Member, survey: Survey) -> Cleaned:
-        going = doomed(survey, fleet.environment.keep, name)
-        script = shell.render(
-            "clean",
-            BASE=str(fleet.layout.base),
-            BACKUPS=str(fleet.layout.backups),
-            RELEASES=" ".join(going.releases),
-            OLD_BACKUPS=" ".join(going.backups),
-        )
-        ended = execute.sh(member.connection, script, timeout=300)
+        going = doomed(survey, fleet.environment.keep)
+        ended = execute.sh(member.connection, _script(fleet, going), timeout=_PATIENCE)
         if ended.err:
             raise Problem(f"{member}: not everything could be removed", detail=ended.err)
         gone = [line[8:] for line in ended.out.splitlines() if line.startswith("removed\t")]

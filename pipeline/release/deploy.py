@@ -93,11 +93,11 @@ def deploy(
                 pending=wanted,
                 overruled=overruled,
             )
-            served = gate.activate(fleet, plans)
-            step.note = summaries.note(served)
+            kept = gate.activate(fleet, plans, then=cleanup.scripts(fleet, found, name))
+            step.note = summaries.note(kept.served)
         with say.step("clean up") as step:
-            step.note = cleanup.after_deploy(fleet, found, name)
-    summary = summaries.summarize(fleet, plans, served, say)
+            step.note = cleanup.after_deploy(fleet, found, name, kept.watches)
+    summary = summaries.summarize(fleet, plans, kept.served, say)
     return replace(summary, bytes_sent=sent, migrations=wanted, dump=dump)
 
 

@@ -2,17 +2,18 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Literal
+from threading import Event
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipeline import redaction
-from pipeline.errors import Problem, RollbackFailed, RolledBack, Unreachable
+from pipeline.errors import Unreachable
 from pipeline.release import activation as activations
-from pipeline.release import batches, diagnosis, health, shell
+from pipeline.release import batches, failure, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
 from pipeline.release.fleet import Fleet, each, operator
 from pipeline.release.health import Decision, Expected
@@ -69,34 +70,46 @@ def plan(
     ]
 
 
-def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
+@dataclass(frozen=True)
+class Kept:
+    """An activation that was kept on every host; the watches still run what comes after it."""
+
+    served: list[Served]
+    watches: list[Watch]
+
+
+def activate(fleet: Fleet, plans: list[Activation], then: Sequence[str] = ()) -> Kept:
     """Carry out one activation per member; return what was kept on each host.
 
+    `then` are scripts, one per member, that each host runs once its release is kept.
     Raises RolledBack when the release before serves again on every host, RollbackFailed when
     that is not known, with the failing service's own words.
     """
     layout, environment = fleet.layout, fleet.environment
+    news = Event()
+    scripts = (
+        activations.launch(layout, environment, planned, len(fleet.members), fleet.token)
+        for planned in plans
+    )
     watches = [
-        Watch(
-            fleet,
-            member,
-            planned,
-            activations.launch(layout, environment, planned, len(fleet.members), fleet.token),
+        Watch(fleet, member, planned, script + after, news)
+        for member, planned, script, after in zip(
+            fleet.members, plans, scripts, then or [""] * len(plans), strict=True
         )
-        for member, planned in zip(fleet.members, plans, strict=True)
     ]
     started = watches[:1]
     reason = ""
     try:
         watches[0].start()
-        if _migrated(watches[0]):
+        # The others wait for its migrations; where there are none, nobody has to wait.
+        if plans[0].migrate == "none" or _migrated(watches[0]):
             for group in batches.groups(watches, environment.batch):
                 for watch in group:
                     if watch is not watches[0]:
                         watch.start()
                         started = watches[: watches.index(watch) + 1]
                 # Also those of the groups before: they wait for the verdict, which is one for all.
-                reason = _await_health(started)
+                reason = _await_health(started, news)
                 if reason:
                     break
     except KeyboardInterrupt:
@@ -105,9 +118,9 @@ def activate(fleet: Fleet, plans: list[Activation]) -> list[Served]:
     if refusal and watches[0].progress.not_begun:
         raise refusal  # nothing has begun anywhere
     if not reason and len(started) < len(watches):
-        reason = f"{watches[0].member}: {_phase_reason(watches[0])}"
+        reason = f"{watches[0].member}: {failure.phase_reason(watches[0])}"
     _mark_failed(watches[len(started) :])
-    return _conclude(fleet, started, reason)
+    return Kept(_conclude(fleet, started, reason, news), started)
 
 
 def take_up(fleet: Fleet, plans: list[Activation]) -> list[Served]:
@@ -115,29 +128,32 @@ def take_up(fleet: Fleet, plans: list[Activation]) -> list[Served]:
 
     Ctrl-C leaves them alone: they go on without us, as before.
     """
+    news = Event()
     watches = [
         Watch(
             fleet,
             member,
             planned,
             activations.watch(fleet.layout, fleet.environment, planned.id),
+            news,
         )
         for member, planned in zip(fleet.members, plans, strict=True)
     ]
     for watch in watches:
         watch.start()
-    return _conclude(fleet, watches, _await_health(watches))
+    return _conclude(fleet, watches, _await_health(watches, news), news)
 
 
-def _conclude(fleet: Fleet, watches: list[Watch], reason: str) -> list[Served]:
+def _conclude(fleet: Fleet, watches: list[Watch], reason: str, news: Event) -> list[Served]:
     """Write the verdicts, wait for the ends, and return or raise what they were."""
     _decide(watches, reason)
-    for watch in watches:
-        watch.join(_END_SECONDS + fleet.environment.health.deadline)
+    limit = time.monotonic() + _END_SECONDS + fleet.environment.health.deadline
+    while not all(watch.progress.ended for watch in watches) and time.monotonic() < limit:
+        _wait_for(news)(_POLL)
     outcomes = [_served(watch) for watch in watches]
     if all(served.outcome == "kept" for served in outcomes):
         return outcomes
-    raise _failure(fleet, watches, outcomes, reason)
+    raise failure.of(fleet, watches, outcomes, reason)
 
 
 def _migrated(first: Watch) -> bool:
@@ -149,13 +165,24 @@ def _migrated(first: Watch) -> bool:
     return False
 
 
-def _await_health(watches: list[Watch]) -> str:
+def _wait_for(news: Event) -> Callable[[float], None]:
+    """Return a sleep that ends as soon as there is something new to look at."""
+
+    def sleep(seconds: float) -> None:
+        news.wait(seconds)
+        news.clear()
+
+    return sleep
+
+
+def _await_health(watches: list[Watch], news: Event) -> str:
     """Wait until every host is healthy; return why not, or nothing."""
     decisions: list[Decision] = []
     public = ""
     rules = watches[0].fleet.environment.health
     try:
         for attempt in Retrying(
+            sleep=_wait_for(news),
             stop=stop_after_delay(rules.deadline),
             wait=wait_fixed(_POLL),
             retry=retry_if_exception_type(_NotYet),
@@ -271,53 +298,3 @@ def _served(watch: Watch) -> Served:
 
 def _durations(phases: tuple[tuple[str, int], ...]) -> tuple[tuple[str, float], ...]:
     return tuple((name, (later - at) / 100) for (name, at), (_, later) in pairwise(phases))
-
-
-def _failure(fleet: Fleet, watches: list[Watch], outcomes: list[Served], reason: str) -> Problem:
-    lost = [served.host for served in outcomes if served.outcome not in ("rolled-back", "kept")]
-    half = [served.host for served in outcomes if served.outcome == "kept"]
-    what = "release" if watches[0].activation.kind == "deploy" else "target of the rollback"
-    own = watches[0].activation
-    why = reason or _phase_reason(watches[0])
-    detail = "\n\n".join(filter(None, [_diagnosis(watch) for watch in watches]))
-    if watches[0].progress.error and lost:
-        detail = f"{watches[0].progress.error}\n{detail}"
-    if lost or half:
-        return RollbackFailed(
-            f"{own.to} does not serve ({why}), and neither is the release before it known to, "
-            f"on {', '.join(lost or half)}",
-            remedy=f"look at once: `fab -H {fleet.environment.name} status`",
-            detail=detail,
-        )
-    before = own.before or "nothing, as before: this was the first release"
-    return RolledBack(
-        f"the {what} {own.to} was rolled back: {why}",
-        remedy=f"{before} serves again" if own.before else f"serving: {before}",
-        detail=detail,
-    )
-
-
-def _phase_reason(watch: Watch) -> str:
-    names = [name for name, _ in watch.progress.phases if name not in activations.TERMINAL]
-    reached = [name for name in names if name != "rolling-back"]
-    last = reached[-1] if reached else "launch"
-    return {
-        "migrating": "the migration failed",
-        "stopping": "the service did not stop",
-        "linking": "the link could not be changed",
-        "starting": "the service did not start",
-    }.get(last, f"it failed in phase {last}")
-
-
-def _diagnosis(watch: Watch) -> str:
-    """Return what the failing process printed, for people."""
-    progress = watch.progress
-    migrating = _phase_reason(watch) == "the migration failed"
-    new = [look.invocation for look in progress.looks if look.invocation]
-    what: Literal["migrate", "service"] = "migrate" if migrating else "service"
-    try:
-        said = diagnosis.said(watch.fleet, watch.member, what, new[0] if new else "")
-    except Unreachable as error:
-        return str(error)
-    title = "the migration said" if migrating else "the new process said"
-    return f"--- {watch.member}: {title}\n{said}" if said else ""

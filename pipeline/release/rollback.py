@@ -54,7 +54,7 @@ def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Su
             step.note = "from its backup" if restored else "still in place"
         with say.step("activate") as step:
             plans = gate.plan(found, "rollback", name, version, commit, "none")
-            served = gate.activate(fleet, plans)
+            served = gate.activate(fleet, plans).served
             step.note = summaries.note(served)
     applied = surveys.left_applied(found[0].history, name)
     newer = [str(fleet.layout.dump(to)) for to in sorted(found[0].dumps) if to > name]

@@ -24,6 +24,8 @@ class Progress:
     phases: tuple[tuple[str, int], ...] = ()
     looks: tuple[Look, ...] = ()
     before: str = ""
+    removed: tuple[str, ...] = ()
+    """What the clean-up after a kept release has removed."""
     error: Problem | None = None
 
     @property
@@ -54,6 +56,8 @@ class Progress:
                 return replace(self, phases=(*self.phases, (name, int(at))))
         elif word == "before":
             return replace(self, before=rest)
+        elif word == "removed":
+            return replace(self, removed=(*self.removed, rest))
         elif word == "seen":
             try:
                 look = health.parse(line)
@@ -68,13 +72,17 @@ class Progress:
 class Watch:
     """Follows the activation on one host in a thread, until it ends.
 
-    `script` is run there first: what launches the activation, or what only watches it.
+    `script` is run there first: what launches the activation, or what only watches it, and what
+    is to be done once it is kept. `news` is set whenever something has been heard.
     """
 
     fleet: Fleet
     member: Member
     activation: Activation
     script: str
+    news: threading.Event
+    complaint: str = ""
+    """What the script wrote to its standard error."""
     _progress: Progress = field(default_factory=Progress)
     _thread: threading.Thread | None = None
 
@@ -102,6 +110,7 @@ class Watch:
             self._run_and_read()
         except Problem as problem:
             self._progress = replace(self._progress, error=problem)
+        self.news.set()
 
     def _run_and_read(self) -> None:
         fleet, member = self.fleet, self.member
@@ -122,6 +131,7 @@ class Watch:
                     connections.open_connection(member.connection, environment, member.host)
                     script = again
                 output = execute.sh(member.connection, script, on_line=self._read, timeout=90)
+        self.complaint = output.err
         if output.code == LOST and not self._progress.phases:
             raise Locked(
                 f"{member}: the lock was lost while the line was silent; nothing was stopped",
@@ -148,3 +158,4 @@ class Watch:
 
     def _read(self, line: str) -> None:
         self._progress = self._progress.with_line(line)
+        self.news.set()

@@ -1,11 +1,13 @@
 # shellcheck shell=sh disable=SC2154,SC2034,SC2153
 # ask: how service and activation are at this moment; answer: what the service answers to its health
-# check; look: print both in one line of tab-separated fields (health.py). Many times a second while
-# the new release boots on the same cores, so each costs one process and the rest is the shell's own.
+# check, and of what version it says it is; look: print all in one line of tab-separated fields
+# (health.py). Many times while the new release boots on the same cores, so each of the two questions
+# costs one process, and the rest is the shell's own doing.
 nl='
 '
 tab=$(printf '\t')
 blanks=" $tab$nl$(printf '\r')"
+end=$(printf '\036') # of one answer; no text of an application has it
 
 # ask: set $service and $activation to the properties of both units.
 ask() {
@@ -26,20 +28,25 @@ flat() {
   set +f
 }
 
+# answer: set $code and $body to the health, and $system to the version's answer. curl asks no more
+# when it has no answer to the first.
 answer() {
   read -r uptime _ </proc/uptime
-  answer=$(curl -s -m "$HEALTH_TIMEOUT" -w '\n%{http_code}' "$HEALTH_URL")
-  code=${answer##*"$nl"}
+  answers=$(curl -s --fail-early -m "$HEALTH_TIMEOUT" -w "$end%{http_code}$end" "$HEALTH_URL" \
+    ${VERSION_URL:+"$VERSION_URL"})
+  body=${answers%%"$end"*}
+  answers=${answers#*"$end"}
+  code=${answers%%"$end"*}
+  answers=${answers#*"$end"}
+  system=${answers%%"$end"*}
 }
 
 look() {
-  flat "${answer%"$nl"*}"
+  flat "$body"
   body=$flat
-  system=
-  if [ "$code" = 200 ] && [ -n "$VERSION_URL" ]; then
-    flat "$(curl -s -m "$HEALTH_TIMEOUT" "$VERSION_URL")"
-    system=$flat
-  fi
+  flat "$system"
+  system=$flat
+  [ "$code" = 200 ] || system=
   flat "$service"
   printf 'seen\t%s\t%.400s\t%s\t%.600s\t%.2000s\n' \
     "${uptime%.*}${uptime#*.}" "$flat" "$code" "$body" "$system"

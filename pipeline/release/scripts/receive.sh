@@ -19,7 +19,7 @@ sed 's/^.\{66\}//' SHA256SUMS | sort >../wanted
 find . -type f ! -path ./MANIFEST.json ! -path ./SHA256SUMS | sort | comm -23 - ../wanted >../surplus
 rm -f ../wanted
 if [ -s ../surplus ]; then
-  while IFS= read -r name; do rm -f "$name"; done <../surplus
+  tr '\n' '\0' <../surplus | xargs -0 rm -f
   find . -depth -type d -exec rmdir {} + 2>/dev/null || :
 fi
 rm -f ../surplus

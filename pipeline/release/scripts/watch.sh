@@ -38,6 +38,7 @@ vanished() {
   [ "$absent" -ge 5 ]
 }
 
+# Often at first, to see the first pass soon, and ever more seldom: what still boots needs the cores.
 turn=0
 passes=0
 while :; do
@@ -45,7 +46,10 @@ while :; do
   looking=no
   last=
   [ ! -f journal ] || tell
-  case "$last" in kept | rolled-back | rollback-failed) exit 0 ;; esac
+  case "$last" in
+    kept) break ;; # what is left to do comes after us
+    rolled-back | rollback-failed) exit 0 ;;
+  esac
   if [ "$last" = waiting ] && [ -f "verdict.$ID" ]; then
     pause=0.02 # told already: only the end is of interest
   elif [ "$last" = waiting ]; then
@@ -54,12 +58,12 @@ while :; do
     turn=$((turn + 1))
     if [ "$code" = 200 ]; then
       passes=$((passes + 1))
-      [ "$passes" -gt 1 ] || pause=0.02
+      if [ "$passes" = 1 ]; then pause=0.02; else pause=0.2; fi
     else
       passes=0
-      pause=0.05
       # How the units are is asked less often than whether there is an answer.
       [ $((turn % 4)) = 1 ] || looking=later
+      if [ "$turn" -le 10 ]; then pause=0.05; elif [ "$turn" -gt 30 ]; then pause=0.2; fi
     fi
   fi
   if [ "$looking" != later ]; then

@@ -21,13 +21,18 @@ cat "$PLAY/activation"
 # What comes to the journal while it is asked.
 [ ! -f "$PLAY/then" ] || mv "$PLAY/then" "$BASE/.deploy/journal"
 """
+# What each URL answers, then what -w asks for.
 CURL = """\
 #!/bin/sh
-for last; do :; done
-case "$last" in
-  */health) cat "$PLAY/body"; printf '\\n%s' "$(cat "$PLAY/code")" ;;
-  *) cat "$PLAY/system" ;;
-esac
+for word; do
+  case "$word" in
+    *%{http_code}*) wanted=$word ;;
+    */health) file=body code=$(cat "$PLAY/code") ;;
+    */system) file=system code=200 ;;
+    *) continue ;;
+  esac
+  [ -z "$file" ] || { cat "$PLAY/$file"; printf '%s' "$wanted" | sed "s/%{http_code}/$code/"; }
+done
 """
 RUNS = "NRestarts=0\nMainPID=42\nActiveState=active\nSubState=running\nInvocationID=abc\n"
 GONE = "MainPID=0\nActiveState=inactive\nSubState=dead\n"

@@ -32,10 +32,10 @@ if ! flock -n 9; then
   exit 75
 fi
 
-# Hundredths of a second since boot: monotonic, and needs no process (proc(5), /proc/uptime).
-now() {
-  read -r uptime _ </proc/uptime
-  echo "${uptime%.*}${uptime#*.}"
+# Set $now to the hundredths of a second since boot: monotonic, and takes no process (proc(5)).
+clock() {
+  read -r now _ </proc/uptime
+  now=${now%.*}${now#*.}
 }
 
 # 1234 -> 12.34
@@ -61,7 +61,8 @@ stop_service() {
 
 # A phase is on disk before it begins.
 phase() {
-  printf 'phase\t%s\t%s\n' "$1" "$(now)" >>journal
+  clock
+  printf 'phase\t%s\t%s\n' "$1" "$now" >>journal
   sync journal 2>/dev/null || sync
   echo "$1"
 }
@@ -118,14 +119,17 @@ roll_back() {
   link_to "$FROM"
   ctl reset-failed "$SERVICE.service" 2>/dev/null
   if ctl start "$SERVICE.service"; then
-    limit=$(($(now) + HEALTH_DEADLINE * 100))
-    while [ "$(now)" -lt "$limit" ]; do
+    clock
+    limit=$((now + HEALTH_DEADLINE * 100))
+    while [ "$now" -lt "$limit" ]; do
       if probe; then
-        close rolled-back "$reason" "$(seconds $(($(now) - stopped)))"
+        clock
+        close rolled-back "$reason" "$(seconds $((now - stopped)))"
         exit 10
       fi
       systemctl is-failed --quiet "$SERVICE.service" 9>&- && break
       sleep 0.2
+      clock
     done
   fi
   close rollback-failed "$reason" null
@@ -176,7 +180,8 @@ if [ "$MIGRATE" = before-stop ]; then
   ctl start "$SERVICE-migrate.service" || roll_back '"the migration failed"'
 fi
 
-stopped=$(now)
+clock
+stopped=$now
 phase stopping
 stop_service || roll_back '"the service did not stop"'
 
@@ -194,9 +199,10 @@ ctl start "$SERVICE.service" || roll_back '"the service did not start"'
 printf 'after\t%s\n' "$(invocation)" >>journal
 phase waiting
 
-deadline=$(($(now) + VERDICT_SECONDS * 100))
+clock
+deadline=$((now + VERDICT_SECONDS * 100))
 turns=0
-while [ "$(now)" -lt "$deadline" ]; do
+while [ "$now" -lt "$deadline" ]; do
   if [ -f "verdict.$ID" ]; then
     { read -r verdict; read -r reason; read -r downtime; } <"verdict.$ID"
     if [ "$verdict" = keep ]; then
@@ -205,11 +211,12 @@ while [ "$(now)" -lt "$deadline" ]; do
     fi
     roll_back "$reason"
   fi
-  # Not at every turn: the new release boots on the same cores.
+  # Not at every turn, and ever more seldom: the new release boots on the same cores.
   turns=$((turns + 1))
-  if [ $((turns % 4)) = 0 ] && systemctl is-failed --quiet "$SERVICE.service" 9>&-; then
+  if [ $((turns % 8)) = 0 ] && systemctl is-failed --quiet "$SERVICE.service" 9>&-; then
     roll_back '"the service failed"'
   fi
-  sleep 0.05
+  if [ "$turns" -le 40 ]; then sleep 0.05; elif [ "$turns" -le 120 ]; then sleep 0.1; else sleep 0.2; fi
+  clock
 done
 roll_back '"no verdict came before the deadline"'

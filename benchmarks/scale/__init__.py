@@ -1,0 +1,1 @@
+"""What grows with hosts, releases, checks and history, and how fast."""
