@@ -9,7 +9,7 @@ SHELL_FILES = bootstrap/*.sh .ci/run examples/qusto/rel/overlays/*.sh \
   pipeline/release/scripts/*.sh pipeline/sandbox/standins/*.sh pipeline/sandbox/*/plausible.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint bench bench-check bench-deploy bench-scale lock clean
+.PHONY: help setup demo test faults lint bench bench-check bench-startup bench-deploy bench-scale lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -44,20 +44,26 @@ lint: ## ruff, mypy, shellcheck
 	.venv/bin/mypy
 	bootstrap/shellcheck.sh $(SHELL_FILES)
 
-bench: bench-check bench-deploy bench-scale ## all of them, into benchmarks/results.json (ROUNDS=5)
+bench: bench-check bench-startup bench-deploy bench-scale ## all of them, into benchmarks/results.json (ROUNDS=5)
 
-bench-check: ## inv check beside its peers (six minutes)
+bench-check: ## inv check and the commit hook beside their peers (fifteen minutes)
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	@bootstrap/npm.sh
 	.venv/bin/python -m benchmarks.checks --rounds $(or $(ROUNDS),5)
 
-bench-deploy: ## deploys beside Capistrano, Mina, Ansible and the document's bash (twenty minutes)
+bench-startup: ## what the commands import before they do anything (two minutes)
+	@bootstrap/packages.sh
+	@bootstrap/venv.sh dev
+	@bootstrap/npm.sh
+	.venv/bin/python -m benchmarks.startup
+
+bench-deploy: ## deploys beside Capistrano, Mina, Ansible and the document's bash (twenty-five minutes)
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	.venv/bin/python -m benchmarks.deploy --rounds $(or $(ROUNDS),5)
 
-bench-scale: ## what grows with hosts, releases, checks and history (fifteen minutes)
+bench-scale: ## what grows with hosts, releases, checks and history (twenty-five minutes)
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	.venv/bin/python -m benchmarks.scale --rounds $(or $(ROUNDS),3)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import settings
 from pipeline.errors import UsageProblem
 
 from .targets import on_target
@@ -96,6 +95,7 @@ def deploy(
 def _judged(target: Target, built: Artifact, allowed: Mapping[Guard, bool]) -> Verdict:
     """Judge where the artifact comes from, by the clone of the application or, without, of here."""
     from pipeline import app as apps
+    from pipeline import settings
     from pipeline.release import guards
 
     variables = settings.environment()
@@ -110,6 +110,7 @@ def _judged(target: Target, built: Artifact, allowed: Mapping[Guard, bool]) -> V
 def _build(target: Target, format: str, say: Steps) -> Artifact:
     """Build the artifact; where stdout is for JSON, the commands print to stderr."""
     from pipeline import app as apps
+    from pipeline import settings
     from pipeline.release import build
 
     with say.step("build") as step:

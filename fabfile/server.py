@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import settings
 from pipeline.errors import UsageProblem
 
 from .targets import hosts_file, on_target
@@ -66,6 +65,7 @@ def doctor(target: Target, artifact: str = "", format: str = "text") -> None:
 
 def _shared_keys(target: Target) -> list[Finding]:
     """Say so if the key of this environment opens another one too."""
+    from pipeline import settings
     from pipeline.release import rotation
     from pipeline.release.preflight import Finding
 

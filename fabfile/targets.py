@@ -13,7 +13,7 @@ from typing import Any
 from fabric import task
 from fabric.executor import Executor
 
-from pipeline import redaction, settings
+from pipeline import redaction
 from pipeline.errors import speaking
 
 
@@ -28,6 +28,8 @@ class FleetExecutor(Executor):  # type: ignore[misc]  # fabric has no types
 
 def hosts_file(variables: Mapping[str, str]) -> Path:
     """Return the hosts.toml that commands read."""
+    from pipeline import settings
+
     return Path(variables.get("QUSTO_HOSTS") or settings.PROJECT / "hosts.toml")
 
 
@@ -40,6 +42,7 @@ def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[.
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
         def wrapper(context: Any, *args: Any, **kwargs: Any) -> None:
+            from pipeline import settings
             from pipeline.remote import inventory
 
             named = str(getattr(context, "original_host", "") or "")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline import settings
-
 from .targets import hosts_file, on_target
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ def trust(target: Target, fingerprint: str = "", yes: bool = False) -> None:
     changed is pinned only after the environment's name was typed. Exit: 0 pinned, 2 not confirmed
     or hosts.toml cannot be edited safely, 13 no answer or another fingerprint.
     """
+    from pipeline import settings
     from pipeline.release import guards
     from pipeline.remote import trust as trusting
 

@@ -131,7 +131,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="qusto-bench-") as name:
         app, env = ground.place(Path(name))
         changes = Changes(app, env)
-        sides = peers.whole(app, peers.rows(app, env), changes) | peers.hooks(app, env, changes)
+        sides = peers.whole(app, env, peers.rows(app, env), changes) | peers.hooks(
+            app, env, changes
+        )
         found, weights = states(sides, rounds, app, env)
         found |= reused(app, env, rounds)
         found |= committing(app, env, rounds, changes)

@@ -15,6 +15,14 @@ APP = ROOT / "examples/qusto"
 INV = (sys.executable, "-m", "invoke", "--search-root", str(ROOT))
 
 
+_COUNTING = """\
+#!/bin/sh
+echo >>"$BEAM_STARTS"
+exec %s "$@"
+"""
+"""In the place of erl, for all sides alike."""
+
+
 def require() -> None:
     """End with a message where something is missing that cannot be installed from here."""
     for program in ("mix", "node", "git", "xargs"):
@@ -25,7 +33,11 @@ def require() -> None:
 
 
 def place(directory: Path) -> tuple[Path, dict[str, str]]:
-    """Copy the sample app, built and with its npm packages, into a git repository of its own."""
+    """Copy the sample app, built and with its npm packages, into a git repository of its own.
+
+    Returns it with the environment of all sides, in which each start of a BEAM leaves a line in
+    the file BEAM_STARTS.
+    """
     app = directory / "qusto"
     run(("cp", "-a", str(APP), str(app)), directory, os.environ)
     home = directory / "home"
@@ -35,6 +47,11 @@ def place(directory: Path) -> tuple[Path, dict[str, str]]:
             for what in ("NAME", "EMAIL")}  # fmt: skip
     env = {k: v for k, v in os.environ.items() if k not in ("CI", "GITHUB_ACTIONS", "MIX_ENV")}
     env |= own
+    tools = directory / "tools"
+    tools.mkdir()
+    (tools / "erl").write_text(_COUNTING % shutil.which("erl"))
+    (tools / "erl").chmod(0o755)
+    env |= {"PATH": f"{tools}:{env['PATH']}", "BEAM_STARTS": str(directory / "beam-starts")}
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
         run(("git", *words), app, env)
     run(("mix", "compile"), app, env | {"MIX_ENV": "test"})

@@ -1,7 +1,6 @@
 """Running the sides of a comparison in turn, and what one run takes."""
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -16,12 +15,6 @@ from benchmarks import results
 
 _SAMPLED = 0.03
 """Seconds between two looks at the memory of a run."""
-
-_WRAPPER = """\
-#!/bin/sh
-echo >>"$BEAM_STARTS"
-exec %s "$@"
-"""
 
 
 @dataclass(frozen=True)
@@ -110,28 +103,20 @@ def measures(runs: Mapping[str, Sequence[Ended]]) -> dict[str, dict[str, Number]
 
 
 def weigh(side: Side, cwd: Path, env: Mapping[str, str]) -> Weight:
-    """Run once more, counting BEAM starts and looking at the memory all the time.
-
-    Neither is done while the time is taken.
-    """
+    """Run once more, looking at the memory all the time, which is not done while time is taken."""
     side.before()
-    with tempfile.TemporaryDirectory() as name:
-        count = Path(name) / "starts"
-        count.touch()
-        counting = Path(name) / "erl"
-        counting.write_text(_WRAPPER % shutil.which("erl"))
-        counting.chmod(0o755)
-        variables = {**env, "PATH": f"{name}:{env['PATH']}", "BEAM_STARTS": str(count)}
-        over = threading.Event()
-        peak = [0.0]
-        watcher = threading.Thread(target=_watch_memory, args=(peak, over))
-        watcher.start()
-        try:
-            run(side.argv, cwd, variables, side.proof)
-        finally:
-            over.set()
-            watcher.join()
-        return Weight(peak[0], len(count.read_text().splitlines()))
+    starts = Path(env["BEAM_STARTS"])
+    starts.write_text("")
+    over = threading.Event()
+    peak = [0.0]
+    watcher = threading.Thread(target=_watch_memory, args=(peak, over))
+    watcher.start()
+    try:
+        run(side.argv, cwd, env, side.proof)
+    finally:
+        over.set()
+        watcher.join()
+    return Weight(peak[0], len(starts.read_text().splitlines()))
 
 
 def _number(values: Sequence[float]) -> Number:

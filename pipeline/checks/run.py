@@ -72,6 +72,7 @@ async def _run(
     begun: Started | None,
 ) -> Ran:
     stop = Stop()
+    rows = scheduler.in_turns(rows, pace.expected)
     urgency = scheduler.urgencies(rows, pace.expected)
     beams = Beams(sum(row.check.shares_beam for row in rows if not row.settled), begun)
     context = Context(app, os.environ, stop, Slots(pace.jobs, urgency), listener, beams)

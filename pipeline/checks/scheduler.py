@@ -7,6 +7,7 @@ also if it was that very program that it had to wait for.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -16,6 +17,10 @@ from pipeline.checks.running import Context
 from pipeline.checks.verdicts import Judgement, Outcome, Verdict, skipped, unknown
 
 Runner: TypeAlias = Callable[[Context, Check], Awaitable[Outcome]]
+
+BEAM_START = 0.6
+"""Seconds that a quick mix task takes in a BEAM of its own; in a warm one it is a tenth of it
+(docs/decisions/0004-one-beam.md)."""
 
 _GREEN = frozenset({Verdict.PASSED, Verdict.REUSED})
 
@@ -37,6 +42,34 @@ async def run_all(
     """
     schedule = _Schedule(context, rows, runner_of, urgency or {}, fail_fast=fail_fast)
     return await schedule.run()
+
+
+def in_turns(rows: Sequence[Planned], seconds: Mapping[str, float]) -> list[Planned]:
+    """Return the rows, with those that would take a BEAM of their own for too little put in turn.
+
+    Of rows that can share one BEAM, those that need less than its start go before those that need
+    more: waiting for them costs less than a second BEAM on the same cores.
+    """
+    sharing = [row for row in rows if row.check.shares_beam and not row.settled]
+    needed = {name for row in rows for name in (*row.check.needs, *row.check.after)}
+    short = {
+        row.check.name
+        for row in sharing
+        if seconds[row.check.name] < BEAM_START and row.check.name not in needed
+    }
+
+    def turned(row: Planned) -> Planned:
+        check = row.check
+        if row not in sharing or check.name in short or check.name in needed:
+            return row
+        before = (
+            other.check.name
+            for other in sharing
+            if other.check.name in short and other.check.mix_env == check.mix_env
+        )
+        return replace(row, check=replace(check, after=(*check.after, *before)))
+
+    return [turned(row) for row in rows]
 
 
 def urgencies(rows: Sequence[Planned], seconds: Mapping[str, float]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """`fab` as its user runs it: mistakes end in exit 2 and one line, before anything is touched."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -72,6 +73,18 @@ def test_every_task_has_help_and_so_has_each_of_its_options(hosts: Path):
         assert name in listed
         assert lacking[name] == [False, []], name
     assert "Usage: fab" in fab("--help", "deploy", hosts=hosts).stdout
+
+
+def test_listing_imports_no_more_than_fabric_does():
+    script = (
+        "import sys, fabric.main; before = set(sys.modules); import fabfile; "
+        "print(sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    words = [sys.executable, "-c", script]
+    said = subprocess.run(words, cwd=settings.PROJECT, capture_output=True, text=True, check=True)
+    ours = {"fabfile", "pipeline"}
+    outside = set(ast.literal_eval(said.stdout)) - ours - sys.stdlib_module_names
+    assert outside == set()
 
 
 @pytest.mark.parametrize("name", NEEDING_NOTHING)

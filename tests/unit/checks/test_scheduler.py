@@ -125,3 +125,24 @@ def test_defect_in_a_runner_is_raised_not_swallowed():
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(scenario())
+
+
+def sharing(name: str, *, needs: tuple[str, ...] = (), mix_env: str = "test") -> Planned:
+    check = Check(name, name, (name,), (), needs=needs, mix_env=mix_env, shares_beam=True)
+    return Planned(check)
+
+
+def test_what_takes_less_than_a_beam_of_its_own_goes_before_the_long_row():
+    rows = [sharing("compile"), sharing("format"), sharing("test", needs=("compile",)), row("lint")]
+    seconds = {"compile": 0.1, "format": 0.4, "test": 60.0, "lint": 0.1}
+    turned = {one.check.name: one.check.after for one in scheduler.in_turns(rows, seconds)}
+    assert turned == {"compile": (), "format": (), "test": ("format",), "lint": ()}
+
+
+@pytest.mark.parametrize(
+    ("other", "took"),
+    [(sharing("format", mix_env="dev"), 0.1), (row("format"), 0.1), (sharing("format"), 5.0)],
+)
+def test_what_can_share_no_beam_or_needs_long_itself_is_not_waited_for(other: Planned, took: float):
+    turned = scheduler.in_turns([other, sharing("test")], {"format": took, "test": 60.0})
+    assert [one.check.after for one in turned] == [(), ()]

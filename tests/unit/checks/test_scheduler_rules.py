@@ -64,6 +64,7 @@ def cases(draw: st.DrawFn) -> Case:
                     needs=tuple(draw(before)),
                     after=tuple(draw(before)),
                     writes=tuple(draw(st.lists(st.sampled_from("xyz"), max_size=2))),
+                    shares_beam=draw(st.booleans()),
                 )
             )
         )
@@ -104,12 +105,13 @@ def run(case: Case) -> Seen:
         return Outcome(check.name, case.verdicts[check.name])
 
     async def scenario() -> list[Outcome]:
-        urgency = scheduler.urgencies(case.rows, case.seconds)
+        rows = scheduler.in_turns(case.rows, case.seconds)
+        urgency = scheduler.urgencies(rows, case.seconds)
         slots = Slots(case.jobs, urgency)
         stage = Context(Path("/"), {}, Stop(), slots, Recorder())
         return await asyncio.wait_for(
             scheduler.run_all(
-                stage, case.rows, lambda _check: runner, urgency=urgency, fail_fast=case.fail_fast
+                stage, rows, lambda _check: runner, urgency=urgency, fail_fast=case.fail_fast
             ),
             timeout=30,
         )
