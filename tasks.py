@@ -225,11 +225,10 @@ def times_of_tests(_c: Context, export: str = "", import_: str = "", app: str = 
 @speaking
 def build(_c: Context, env: str = "prod", app: str = "", dist: str = "") -> None:
     """Build the release and pack it, with its manifest, into dist/."""
-    from pipeline import app as apps
     from pipeline import settings
     from pipeline.release import build as releases
 
-    found = apps.find(app or None, settings.environment(), Path.cwd())
+    found = _application(app)
     target = Path(dist).absolute() if dist else settings.PROJECT / "dist"
     built = releases.build(found, os.environ, mix_env=env, dist=target, out=sys.stdout)
     sys.stdout.write(f"built {built.manifest.label}: {built.path}\n")
@@ -245,12 +244,9 @@ def build(_c: Context, env: str = "prod", app: str = "", dist: str = "") -> None
 @speaking
 def tracker(_c: Context, env: str = "test", force: bool = False, app: str = "") -> None:
     """Build the tracker scripts, if tracker/ has changed or a script is missing."""
-    from pipeline import app as apps
-    from pipeline import settings
     from pipeline import tracker as scripts
 
-    found = apps.find(app or None, settings.environment(), Path.cwd())
-    done = scripts.build(found, os.environ, mix_env=env, force=force, out=sys.stdout)
+    done = scripts.build(_application(app), os.environ, mix_env=env, force=force, out=sys.stdout)
     sys.stdout.write(f"{done}\n")
 
 
@@ -293,12 +289,9 @@ def ci_cache_key(
 @speaking
 def ci_deps(_c: Context, env: str = "", npm: str = "", app: str = "") -> None:
     """Fetch the dependencies of a job, as the lock files say."""
-    from pipeline import app as apps
-    from pipeline import settings
     from pipeline.ci import deps
 
-    found = apps.find(app or None, settings.environment(), Path.cwd())
-    deps.fetch(found, os.environ, mix_env=env, packages=_names(npm))
+    deps.fetch(_application(app), os.environ, mix_env=env, packages=_names(npm))
 
 
 @task(
@@ -476,46 +469,36 @@ def github_usage(_c: Context, days: str = "30", app: str = "", format: str = "te
 @speaking
 def services_up(_c: Context, app: str = "", format: str = "text") -> None:
     """Start the services that the application's tests name, where they do not answer yet."""
-    from pipeline import app as apps
-    from pipeline import settings
     from pipeline.services import commands
 
-    found = apps.find(app or None, settings.environment(), Path.cwd())
-    _end(commands.up(found, os.environ, format=format))
+    _end(commands.up(_application(app), os.environ, format=format))
 
 
 @task(name="down", help={"app": _APP, "format": _FORMAT})
 @speaking
 def services_down(_c: Context, app: str = "", format: str = "text") -> None:
     """Remove the containers that services.up has started, with their data."""
-    from pipeline import app as apps
-    from pipeline import settings
     from pipeline.services import commands
 
-    found = apps.find(app or None, settings.environment(), Path.cwd())
-    _end(commands.down(found, os.environ, format=format))
+    _end(commands.down(_application(app), os.environ, format=format))
 
 
 @task(name="status", help={"app": _APP, "format": _FORMAT})
 @speaking
 def services_status(_c: Context, app: str = "", format: str = "text") -> None:
     """Show which services the application's tests name, and whether they answer; 1 if not."""
-    from pipeline import app as apps
-    from pipeline import settings
     from pipeline.services import commands
 
-    found = apps.find(app or None, settings.environment(), Path.cwd())
-    _end(commands.status(found, os.environ, format=format))
+    _end(commands.status(_application(app), os.environ, format=format))
 
 
 @task(name="install", help={"app": _APP})
 @speaking
 def hooks_install(_c: Context, app: str = "") -> None:
     """Write the commit hook of the application's repository; one that is there runs first."""
-    from pipeline import app as apps
     from pipeline import hooks, settings
 
-    place = hooks.find(apps.find(app or None, settings.environment(), Path.cwd()), os.environ)
+    place = hooks.find(_application(app), os.environ)
     done = hooks.install(place, Path(sys.executable), settings.PROJECT)
     sys.stdout.write(f"{done}\n")
 
@@ -524,10 +507,9 @@ def hooks_install(_c: Context, app: str = "") -> None:
 @speaking
 def hooks_uninstall(_c: Context, app: str = "") -> None:
     """Take the commit hook away and put back the one that was there before."""
-    from pipeline import app as apps
-    from pipeline import hooks, settings
+    from pipeline import hooks
 
-    place = hooks.find(apps.find(app or None, settings.environment(), Path.cwd()), os.environ)
+    place = hooks.find(_application(app), os.environ)
     sys.stdout.write(f"{hooks.uninstall(place)}\n")
 
 
@@ -554,6 +536,13 @@ def demo(_c: Context) -> None:
     from pipeline.sandbox import demo as sandbox
 
     _end(sandbox.run(settings.PROJECT))
+
+
+def _application(app: str) -> Path:
+    from pipeline import app as apps
+    from pipeline import settings
+
+    return apps.find(app or None, settings.environment(), Path.cwd())
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -3,16 +3,36 @@
 import json
 import os
 import platform
+import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "results.json"
-_BAR, _GAP, _LEFT, _WIDTH = 18, 6, 130, 640
-_COLOURS = ("#4b6cb7", "#c0793a", "#5a9367")
+_BAR, _GAP, _WIDTH, _LETTER = 18, 6, 720, 7
+_COLOURS = ("#4b6cb7", "#c0793a", "#5a9367", "#8d6a9f")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A median with the lowest and the highest value."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Return that of the values."""
+        return cls(statistics.median(values), min(values), max(values))
+
+    def shown(self, form: Callable[[float], str]) -> str:
+        """Return all three for people."""
+        return f"{form(self.median)} ({form(self.low)}…{form(self.high)})"
 
 
 def progress(text: str) -> None:
@@ -51,6 +71,8 @@ def record(part: str, values: Mapping[str, float], table: Sequence[Sequence[str]
 def chart(part: str, title: str, series: Mapping[str, Mapping[str, float]]) -> None:
     """Draw horizontal bars, a group for each name and a colour for each series, as SVG."""
     names = list(next(iter(series.values())))
+    left = 12 + _LETTER * max(map(len, names))
+    right = 40 + _LETTER * max(map(len, series))
     most = max(value for values in series.values() for value in values.values())
     row = len(series) * _BAR + _GAP
     lines = [f'<text x="4" y="16" font-weight="bold">{escape(title)}</text>']
@@ -58,12 +80,12 @@ def chart(part: str, title: str, series: Mapping[str, Mapping[str, float]]) -> N
         top = 28 + number * row
         lines.append(f'<text x="4" y="{top + row / 2}">{escape(name)}</text>')
         for place, (label, values) in enumerate(series.items()):
-            width = values[name] / most * (_WIDTH - _LEFT - 90)
+            width = values[name] / most * (_WIDTH - left - right)
             y = top + place * _BAR
             lines.append(
-                f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR - 3}" '
+                f'<rect x="{left}" y="{y}" width="{width:.1f}" height="{_BAR - 3}" '
                 f'fill="{_COLOURS[place % len(_COLOURS)]}"/>'
-                f'<text x="{_LEFT + width + 6:.1f}" y="{y + 12}">{values[name]:.2g} '
+                f'<text x="{left + width + 6:.1f}" y="{y + 12}">{values[name]:.2g} '
                 f"{escape(label)}</text>"
             )
     height = 34 + len(names) * row

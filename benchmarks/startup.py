@@ -76,7 +76,9 @@ def main() -> None:
     table = [["", "seconds", "modules", "the dearest, by themselves"]]
     for name, numbers in found.items():
         profile = profiles[name]
-        table.append([name, f"{numbers['seconds']}", str(profile.modules), str(profile)])
+        table.append(
+            [name, numbers["seconds"].shown("{:.3f}".format), str(profile.modules), str(profile)]
+        )
     results.show(f"load {load:.1f} before the start, medians of {rounds}", table)
 
     def wall(name: str) -> float:

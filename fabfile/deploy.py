@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import formats
 from pipeline.errors import UsageProblem
 
 from .targets import on_target
@@ -75,7 +76,7 @@ def deploy(
             from pipeline.release import plan as planning
 
             planned = planning.plan(target, built, skip_migrations=skip_migrations)
-            present.as_json(planned) if format == "json" else present.planned(planned)
+            formats.print_json(planned) if format == "json" else present.planned(planned)
             planning.require(planned)
             provenance.require(verdict, target.environment.name)
             return
@@ -89,7 +90,7 @@ def deploy(
             overruled=verdict.overruled,
             say=say,
         )
-        present.as_json(result) if format == "json" else present.summary(result)
+        formats.print_json(result) if format == "json" else present.summary(result)
 
 
 def _judged(target: Target, built: Artifact, allowed: Mapping[Guard, bool]) -> Verdict:
@@ -134,4 +135,4 @@ def attach(target: Target, format: str = "text") -> None:
 
     say = present.narrator(format)
     result = attaching.attach(target, say=say)
-    present.as_json(result) if format == "json" else present.summary(result)
+    formats.print_json(result) if format == "json" else present.summary(result)

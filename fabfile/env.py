@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import redaction
+from pipeline import formats, redaction
 
 from .targets import on_target
 
@@ -22,7 +22,7 @@ def names(target: Target, format: str = "text") -> None:
     from pipeline.release import present, variables
 
     rows = variables.listed(target)
-    present.as_json(rows) if format == "json" else present.names(rows)
+    formats.print_json(rows) if format == "json" else present.names(rows)
 
 
 @on_target(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import redaction
+from pipeline import formats, redaction
 
 from .targets import on_target
 
@@ -39,7 +39,7 @@ def rotate(
     say = present.narrator(format)
     done = rotation.rotate(target, Path(to), secret, say)
     if format == "json":
-        present.as_json(done)
+        formats.print_json(done)
     else:
         where = f"hosts.toml [{target.environment.name}]"
         sys.stdout.write(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pipeline import formats
+
 from .targets import on_target
 
 if TYPE_CHECKING:
@@ -38,4 +40,4 @@ def rollback(
     with page.of_step(target, "rollback", say, os.environ):
         result = flow.rollback(target, name, lock_wait=lock_wait, say=say)
     say.say(flow.schema_note(result))
-    present.as_json(result) if format == "json" else present.summary(result)
+    formats.print_json(result) if format == "json" else present.summary(result)

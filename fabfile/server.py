@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import formats
 from pipeline.errors import UsageProblem
 
 from .targets import hosts_file, on_target
@@ -59,7 +60,7 @@ def doctor(target: Target, artifact: str = "", format: str = "text") -> None:
 
     built = artifacts.read(Path(artifact)) if artifact else None
     rows = [*deploying.doctor(target, built), *_shared_keys(target)]
-    present.as_json(rows) if format == "json" else present.findings(rows)
+    formats.print_json(rows) if format == "json" else present.findings(rows)
     preflight.require(rows)
 
 
@@ -84,7 +85,7 @@ def releases(target: Target, format: str = "text") -> None:
     from pipeline.release import inspect, present
 
     rows = inspect.releases(target)
-    present.as_json(rows) if format == "json" else present.releases(rows)
+    formats.print_json(rows) if format == "json" else present.releases(rows)
 
 
 @on_target(format="text or json")
@@ -93,7 +94,7 @@ def status(target: Target, format: str = "text") -> None:
     from pipeline.release import inspect, present
 
     rows = inspect.status(target)
-    present.as_json(rows) if format == "json" else present.status(rows)
+    formats.print_json(rows) if format == "json" else present.status(rows)
 
 
 @on_target(limit="how many, at most", format="text or json")
@@ -104,7 +105,7 @@ def history(target: Target, limit: int = 30, format: str = "text") -> None:
     if limit < 1:
         raise UsageProblem(f"--limit={limit} must be at least 1")
     rows = inspect.history(target, limit)
-    present.as_json(rows) if format == "json" else present.history(rows)
+    formats.print_json(rows) if format == "json" else present.history(rows)
 
 
 @on_target(yes="free it")
@@ -126,7 +127,7 @@ def health(target: Target, format: str = "text") -> None:
     from pipeline.release import operate, present
 
     rows = operate.look(target)
-    present.as_json(rows) if format == "json" else present.health(rows)
+    formats.print_json(rows) if format == "json" else present.health(rows)
     present.require_healthy(rows)
 
 
@@ -154,7 +155,7 @@ def cleanup(target: Target, plan: bool = False, lock_wait: int = 0, format: str 
     from pipeline.release import present
 
     rows = cleaning.plan(target) if plan else cleaning.clean(target, lock_wait=lock_wait)
-    present.as_json(rows) if format == "json" else present.cleaned(rows, plan=plan)
+    formats.print_json(rows) if format == "json" else present.cleaned(rows, plan=plan)
 
 
 @on_target(lock_wait="seconds to wait for a lock that is taken", yes="do not ask for confirmation")

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.errors import ExitCode, UsageProblem
+from pipeline.formats import print_json
 from pipeline.settings import PROJECT
 
 _LONGEST = 600
@@ -82,7 +83,7 @@ def described(audit: Audit) -> str:
 def report(audits: Sequence[Audit], *, json: bool) -> ExitCode:
     """Print the audits on stdout; return the exit code."""
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(audits), indent=2).decode() + "\n")
+        print_json(audits)
     else:
         sys.stdout.write("".join(f"{described(audit)}\n" for audit in audits))
     return code(audits)

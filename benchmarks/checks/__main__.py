@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks import results
 from benchmarks.checks import ground, memory, peers
 from benchmarks.checks.ground import INV, Changes
-from benchmarks.checks.runs import Number, Numbers, Side, Weight, measures, run, take_turns, weigh
+from benchmarks.checks.runs import Numbers, Side, Weight, measures, run, take_turns, weigh
+from benchmarks.results import Spread
 
 _SLOW_STATES = ("cold", "one file changed")
 """Those of which fewer rounds must do."""
@@ -50,9 +51,9 @@ class Promise:
 
 def states(
     sides: Mapping[tuple[str, str], Side], rounds: int, app: Path, env: Mapping[str, str]
-) -> tuple[dict[str, dict[str, Number]], dict[str, Weight]]:
+) -> tuple[dict[str, dict[str, Spread]], dict[str, Weight]]:
     """Measure all sides of each state, state after state."""
-    found: dict[str, dict[str, Number]] = {}
+    found: dict[str, dict[str, Spread]] = {}
     weights = {}
     for state in dict.fromkeys(state for state, _ in sides):
         of_state = {f"{state}: {name}": side for (at, name), side in sides.items() if at == state}
@@ -63,7 +64,7 @@ def states(
     return found, weights
 
 
-def reused(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, Number]]:
+def reused(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str, Spread]]:
     """A check that has nothing left to run, beside the quickest mix check."""
     run((*INV, "check", "--app", str(app)), app, env)
     sides = {
@@ -75,7 +76,7 @@ def reused(app: Path, env: Mapping[str, str], rounds: int) -> dict[str, dict[str
 
 def committing(
     app: Path, env: Mapping[str, str], rounds: int, changes: Changes
-) -> dict[str, dict[str, Number]]:
+) -> dict[str, dict[str, Spread]]:
     """`git commit` right after a green check, beside one whose hook only starts Python."""
     bare = app.parent / "bare"
     bare.mkdir()
@@ -143,7 +144,14 @@ def main() -> None:
     for name, numbers in found.items():
         weight = weights.get(name)
         heavy = [f"{weight.megabytes:.0f} MB", str(weight.beams)] if weight else ["", ""]
-        table.append([name, str(numbers["seconds"]), f"{numbers['cpu'].median:.2f}", *heavy])
+        table.append(
+            [
+                name,
+                numbers["seconds"].shown("{:.3f}".format),
+                f"{numbers['cpu'].median:.2f}",
+                *heavy,
+            ]
+        )
     results.show(f"load {load:.1f} before the start, medians of {rounds}", table)
     for one in given:
         state = "kept  " if one.kept else "MISSED"

@@ -1,7 +1,6 @@
 """Running the sides of a comparison in turn, and what one run takes."""
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.results import Spread
 
 _SAMPLED = 0.03
 """Seconds between two looks at the memory of a run."""
@@ -36,19 +36,6 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Number:
-    """A median with its lowest and highest value."""
-
-    median: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Return all three for people."""
-        return f"{self.median:.3f} ({self.low:.3f}…{self.high:.3f})"
-
-
-@dataclass(frozen=True)
 class Weight:
     """What a run takes besides time: megabytes of all its processes together, and BEAM starts."""
 
@@ -56,7 +43,7 @@ class Weight:
     beams: int
 
 
-Numbers = Mapping[str, Mapping[str, Number]]
+Numbers = Mapping[str, Mapping[str, Spread]]
 
 
 def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], proof: str = "") -> Ended:
@@ -91,12 +78,12 @@ def take_turns(
     return found
 
 
-def measures(runs: Mapping[str, Sequence[Ended]]) -> dict[str, dict[str, Number]]:
+def measures(runs: Mapping[str, Sequence[Ended]]) -> dict[str, dict[str, Spread]]:
     """Summarise wall and CPU seconds of each side."""
     return {
         name: {
-            "seconds": _number([one.seconds for one in ended]),
-            "cpu": _number([one.cpu for one in ended]),
+            "seconds": Spread.of([one.seconds for one in ended]),
+            "cpu": Spread.of([one.cpu for one in ended]),
         }
         for name, ended in runs.items()
     }
@@ -117,10 +104,6 @@ def weigh(side: Side, cwd: Path, env: Mapping[str, str]) -> Weight:
         over.set()
         watcher.join()
     return Weight(peak[0], len(starts.read_text().splitlines()))
-
-
-def _number(values: Sequence[float]) -> Number:
-    return Number(statistics.median(values), min(values), max(values))
 
 
 def _watch_memory(peak: list[float], over: threading.Event) -> None:

@@ -9,226 +9,22 @@ deploy.svg. Twenty-five minutes on two cores with --rounds 3.
 """
 
 import argparse
-import math
 import os
-import signal
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import results
-from benchmarks.deploy import ground, peers
-from benchmarks.deploy.ground import Line
+from benchmarks.deploy import ground, peers, report
+from benchmarks.deploy.bench import LINES, NEAR, Bench, Kind, Run, prepare
 from benchmarks.deploy.peers import Peer
-from benchmarks.deploy.releases import ROOT, Release, Shop
+from benchmarks.deploy.releases import Shop
+from benchmarks.deploy.report import Found
 from tests.system import availability
 from tests.system.hosts import Host
-from tests.system.keys import KeyPair, make_keys
+from tests.system.keys import make_keys
 from tests.system.lab import open_lab
-from tests.system.proxy import slow_line
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of line: its round-trip time in milliseconds, and how many bytes a second it takes."""
-
-    name: str
-    delay: float
-    bytes_per_second: float = math.inf
-
-
-NEAR, FAR, BAD = Kind("0 ms", 0), Kind("80 ms", 80), Kind("80 ms, 10 Mbit/s", 80, 1_250_000)
-LINES = (NEAR, FAR, BAD)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One deploy: seconds, remote executions, bytes sent and added, and what a client saw."""
-
-    seconds: float
-    executions: int
-    sent: int
-    added: int
-    down: float
-    failed: int
-
-
-@dataclass(frozen=True)
-class Mishap:
-    """What became of a release that cannot start, and of a deploy killed while it was down."""
-
-    exit_code: int
-    after_broken: str
-    after_kill: str
-
-
-class Bench:
-    """One run of everything: the host, the line, the releases and their next version."""
-
-    def __init__(self, host: Host, keys: KeyPair, shop: Shop, directory: Path) -> None:
-        self.host = host
-        self._keys = keys
-        self._shop = shop
-        self._directory = directory
-        self._number = 0
-
-    def release(self, faults: str = "", extra_migrations: int = 0) -> Release:
-        """Build the next release."""
-        self._number += 1
-        return self._shop.build(f"1.0.{self._number}", faults, extra_migrations)
-
-    def place(self, side: str) -> Path:
-        """Return the directory of one side's files."""
-        place = self._directory / side
-        place.mkdir(exist_ok=True)
-        return place
-
-    @contextmanager
-    def line(self, kind: Kind) -> Iterator[Line]:
-        """Yield the way to the host."""
-        sent: list[int] = []
-        with slow_line(
-            (self.host.ip, 22),
-            there_ms=kind.delay / 2,
-            back_ms=kind.delay / 2,
-            bytes_per_second=kind.bytes_per_second,
-            sent=sent.append,
-        ) as (address, port):
-            known = self._directory / "known_hosts"
-            known.write_text(f"[{address}]:{port} {self.host.host_key}\n")
-            yield Line(self.host, self._keys, address, port, known, sent)
-
-    def deploy(self, peer: Peer, line: Line, release: Release) -> Run:
-        """Deploy, measured; SystemExit if the host does not serve that version, the other saved."""
-        command = peer.deploy(self.place(peer.name), line, release)
-        executions = ground.executions(self.host)
-        before = ground.disk(self.host, peer.name)
-        saved = ground.backups(self.host, peer.name)
-        served_before = self.host.exists(f"{ground.path(peer.name)}/current")
-        del line.sent[:]
-        with ground.watched(self.host, peer.name) as outage:
-            began = time.monotonic()
-            ended = subprocess.run(
-                command.argv,
-                cwd=command.cwd,
-                env={**os.environ, **command.env},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            seconds = time.monotonic() - began
-        serves = ground.version(self.host, peer.name)
-        backed_up = not served_before or ground.backups(self.host, peer.name) != saved
-        if ended.returncode or serves != release.version or not backed_up:
-            sys.exit(
-                f"{peer.name} exited {ended.returncode}, {serves or 'nothing'} serves, wanted "
-                f"{release.version}; backed up: {backed_up}\n"
-                f"{ended.stdout[-3000:]}{ended.stderr[-3000:]}"
-            )
-        return Run(
-            seconds=seconds,
-            executions=ground.executions(self.host) - executions,
-            sent=sum(line.sent),
-            added=ground.disk(self.host, peer.name) - before,
-            down=outage.seconds,
-            failed=outage.failed,
-        )
-
-    def bare(self, side: str) -> float:
-        """Return the seconds without an answer of a plain stop and start."""
-        with ground.watched(self.host, side) as outage:
-            unit = f"qusto-{side}.service"
-            self.host.run(f"systemctl stop {unit}; systemctl start {unit}")
-        return outage.seconds
-
-    def mishaps(self, peer: Peer, line: Line) -> Mishap:
-        """Break a release, then kill a deploy in its outage; see what serves each time."""
-        broken = self.release("crash")
-        ended = self._start(peer, line, broken)
-        code = ended.wait(300)
-        after_broken = self._settled(peer.name)
-        # What an operator would do by hand: systemd has given the broken one up.
-        self.host.run(f"systemctl reset-failed qusto-{peer.name}.service", check=False)
-        self.deploy(peer, line, self.release())
-        slow = self.release("slow_migration", extra_migrations=1)
-        client = self._start(peer, line, slow)
-        unit = f"qusto-{peer.name}.service"
-        limit = time.monotonic() + 120
-        while self.host.run(f"systemctl is-active -q {unit}", check=False).returncode == 0:
-            if client.poll() is not None or time.monotonic() > limit:
-                sys.exit(f"{peer.name} was never between stop and start")
-            time.sleep(0.02)
-        os.killpg(client.pid, signal.SIGKILL)
-        client.wait()
-        return Mishap(code, after_broken, self._settled(peer.name))
-
-    def _start(self, peer: Peer, line: Line, release: Release) -> "subprocess.Popen[bytes]":
-        command = peer.deploy(self.place(peer.name), line, release)
-        return subprocess.Popen(
-            command.argv,
-            cwd=command.cwd,
-            env={**os.environ, **command.env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def _settled(self, side: str) -> str:
-        """Return what serves when everybody has had the time to put things right."""
-        time.sleep(ground.DEADLINE + 10)
-        return ground.version(self.host, side) if ground.healthy(self.host, side) else ""
-
-
-def prepare(bench: Bench, sides: Sequence[Peer]) -> None:
-    """Make the host ready for all sides: the same user, units and sudo lines for each."""
-    host = bench.host
-    # Ansible's modules are Python programs; sshd names its executions from VERBOSE on.
-    sources = "cp -r /etc/apt/. {0}/etc/apt/ && cp /etc/resolv.conf {0}/etc/ 2>/dev/null; "
-    install = "chroot {0} apt-get update -q && chroot {0} apt-get install -y -q python3-minimal"
-    script = (sources + install).format(host.root)
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", **os.environ}
-    subprocess.run(["sh", "-c", script], check=True, env=quiet, stdout=subprocess.DEVNULL)
-    host.write("/etc/ssh/sshd_config.d/bench.conf", "LogLevel VERBOSE\n")
-    host.boot()
-    fab = str(Path(sys.executable).with_name("fab"))
-    with bench.line(NEAR) as line:
-        place = bench.place("ours")
-        hosts = place / "hosts.toml"
-        hosts.write_text(ground.hosts_toml(line.address, line.port, host, line.keys.private))
-        for side in sides:
-            env_file = place / f"{side.name}.env"
-            env_file.write_text(ground.environment_file(side.name))
-            subprocess.run(
-                [fab, "-H", side.name, "setup", f"--env-file={env_file}"],
-                cwd=ROOT,
-                env={**os.environ, "QUSTO_HOSTS": str(hosts)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
-            path = ground.path(side.name)
-            host.run(f"install -d -o deploy {path}/shared/cache && chown deploy {path}")
-        first = bench.release()
-        for side in sides:
-            bench.deploy(side, line, first)
-
-
-def middle(values: Sequence[float]) -> float:
-    """Return the median."""
-    return statistics.median(values)
-
-
-def spread(values: Sequence[float], form: Callable[[float], str]) -> str:
-    """Return median, lowest and highest value for people."""
-    return f"{form(middle(values))} ({form(min(values))}…{form(max(values))})"
 
 
 def main() -> None:
@@ -242,6 +38,7 @@ def main() -> None:
     wanted = {"ours", *(arguments.only.split(",") if arguments.only else ground.PORTS)}
     sides = [peer for peer in peers.PEERS if peer.name in wanted]
     peers.install()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="qusto-bench-") as name:
         directory = Path(name)
         keys = make_keys(directory / "key")
@@ -250,21 +47,21 @@ def main() -> None:
             host = Host(lab)
             bench = Bench(host, keys, Shop(directory / "shop"), directory)
             prepare(bench, sides)
-            report(bench, sides, arguments.rounds)
+            found = measure(bench, sides, arguments.rounds)
         finally:
             lab.close()
+    rounds = f"load {load:.1f} before the start, medians of {arguments.rounds}"
+    report.publish(found, sides, f"Deploys of {found.size / 1e6:.1f} MB; {rounds}")
 
 
-def report(bench: Bench, sides: Sequence[Peer], rounds: int) -> None:
-    """Run all rounds and say what came out."""
+def measure(bench: Bench, sides: Sequence[Peer], rounds: int) -> Found:
+    """Run all rounds, then the same release once more, then the mishaps."""
     runs: dict[tuple[Kind, str], list[Run]] = {}
     bare: list[float] = []
-    size = 0
     for kind in LINES:
         with bench.line(kind) as line:
             for _ in range(rounds):
                 release = bench.release()
-                size = release.size
                 for side in sides:
                     run = bench.deploy(side, line, release)
                     runs.setdefault((kind, side.name), []).append(run)
@@ -274,69 +71,7 @@ def report(bench: Bench, sides: Sequence[Peer], rounds: int) -> None:
     with bench.line(NEAR) as line:
         again = {side.name: bench.deploy(side, line, release).sent for side in sides}
         mishaps = {side.name: bench.mishaps(side, line) for side in sides}
-    table = [
-        [
-            "",
-            "version",
-            *(f"seconds, {kind.name}" for kind in LINES),
-            "remote executions",
-            "sent for 2 %",
-            "sent for nothing new",
-            "down",
-            "failed requests",
-            "disk added",
-            "exit, broken release",
-            "serves after it",
-            "serves after SIGKILL in the outage",
-        ]
-    ]
-    for side in sides:
-        near = runs[(NEAR, side.name)]
-        mishap = mishaps[side.name]
-        table.append(
-            [
-                side.name,
-                side.version(),
-                *(
-                    spread([run.seconds for run in runs[(kind, side.name)]], "{:.1f} s".format)
-                    for kind in LINES
-                ),
-                f"{middle([run.executions for run in near]):.0f}",
-                f"{middle([run.sent for run in near]) / size:.2%}",
-                f"{again[side.name] / size:.2%}",
-                spread([run.down for run in near], "{:.2f} s".format),
-                f"{middle([run.failed for run in near]):.0f}",
-                f"{middle([run.added for run in near]) / 1e6:.1f} MB",
-                str(mishap.exit_code),
-                mishap.after_broken or "nothing",
-                mishap.after_kill or "nothing",
-            ]
-        )
-    table.append(["bare stop; start", *[""] * 7, spread(bare, "{:.2f} s".format), *[""] * 5])
-    results.show(f"Deploys of {size / 1e6:.1f} MB, medians of {rounds}", table)
-
-    def seconds(kind: Kind, side: str) -> float:
-        return middle([run.seconds for run in runs[(kind, side)]])
-
-    def down(side: str) -> float:
-        return middle([run.down for run in runs[(NEAR, side)]])
-
-    values = {
-        "downtime_ratio": down("ours") / middle(bare),
-        "downtime_seconds": down("ours"),
-        "downtime_bare_seconds": middle(bare),
-        "bytes_2pct": middle([run.sent for run in runs[(NEAR, "ours")]]) / size,
-        "bytes_0pct": again["ours"] / size,
-        "ours_80ms_seconds": seconds(FAR, "ours"),
-    }
-    for side in sides:
-        if side.name != "ours":
-            values[f"{side.name}_80ms_ratio"] = seconds(FAR, side.name) / seconds(FAR, "ours")
-            values[f"{side.name}_10mbit_ratio"] = seconds(BAD, side.name) / seconds(BAD, "ours")
-            values[f"{side.name}_downtime_seconds"] = down(side.name)
-    results.record("deploy", values, table)
-    bars = {kind.name: {side.name: seconds(kind, side.name) for side in sides} for kind in LINES}
-    results.chart("deploy", "Seconds for one deploy", bars)
+    return Found(runs, bare, again, mishaps, release.size)
 
 
 if __name__ == "__main__":

@@ -77,9 +77,10 @@ def disk(host: Host, side: str) -> int:
     return int(text.split()[0])
 
 
-def backups(host: Host, side: str) -> list[str]:
-    """Return the names of the backups of one side."""
-    return host.run(f"ls /var/www/qusto/backups/{side}").stdout.split()
+def is_saved(host: Host, side: str, version: str) -> bool:
+    """Return whether one side has a backup of that version."""
+    data = f"/var/www/qusto/backups/{side}/*/releases/start_erl.data"
+    return host.run(f"grep -q ' {version}$' {data}", check=False).returncode == 0
 
 
 def version(host: Host, side: str) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks import results
 from benchmarks.scale import growth
-from benchmarks.scale.ground import Ground, Measured, Pace
+from benchmarks.scale.ground import Ground, Measured, Pace, room_for
 from tests.system import availability
 from tests.system.keys import make_keys
 
@@ -55,7 +55,10 @@ def main() -> None:
     most = 2 if arguments.quick else None
     rounds = arguments.rounds
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="qusto-bench-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="qusto-bench-") as name,
+        room_for(max(WAITING)),
+    ):
         directory = Path(name)
         ground = Ground(directory, make_keys(directory / "key"), rounds)
         try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks import results
+from benchmarks.results import Spread
 from benchmarks.scale.ground import Ground, Measured, Pace, pace, timed
 from tests.system.site import BASE
 
@@ -81,7 +82,7 @@ def checks(rounds: int, wanted: Sequence[int]) -> dict[int, tuple[Measured, floa
             ).stdout.split()
             for _ in range(rounds)
         ]
-        seconds = Measured(tuple(float(line[0]) for line in lines))
+        seconds = Measured(Spread.of([float(line[0]) for line in lines]))
         found[rows] = (seconds, max(float(line[1]) for line in lines))
         results.progress(f"{rows} rows: {seconds}, {found[rows][1]:.0f} MB")
     return found
@@ -113,7 +114,7 @@ def history(ground: Ground, deploys: int) -> dict[str, list[Measured]]:
                 began = time.monotonic()
                 site.done(command)
                 seconds.append(time.monotonic() - began)
-            found[command].append(Measured(tuple(seconds)))
+            found[command].append(Measured(Spread.of(seconds)))
         found["deploy"].append(timed([site], [ground.artifact() for _ in range(ground.rounds)]))
         results.progress(", ".join(f"{name}: {values[-1]}" for name, values in found.items()))
     host.close()

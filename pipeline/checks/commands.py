@@ -11,8 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
-import msgspec
-
 from pipeline import app as apps
 from pipeline import settings as all_settings
 from pipeline.ahead import Started
@@ -158,9 +156,3 @@ def is_quiet(place: Place, *, ci: bool) -> bool:
 def with_app(app: str) -> str:
     """Return the option that names the application again."""
     return f" --app {app}" if app else ""
-
-
-def print_json(content: object) -> None:
-    """Print it for programs, one key a line."""
-    text = msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
-    sys.stdout.write(f"{text}\n")

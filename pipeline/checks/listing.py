@@ -9,10 +9,11 @@ from rich.text import Text
 
 from pipeline.checks import doctor as doctors
 from pipeline.checks import plan, present, reuse
-from pipeline.checks.commands import place_of, print_json
+from pipeline.checks.commands import place_of
 from pipeline.checks.plan import Options, Planned
 from pipeline.checks.worktree import NoTree
 from pipeline.errors import ExitCode
+from pipeline.formats import print_json
 
 
 def list_checks(options: Options, *, app: str, format: str, why: bool = False) -> int:

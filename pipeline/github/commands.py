@@ -6,14 +6,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from getpass import getpass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from pipeline import app as apps
 from pipeline import asking, github_api, redaction, settings, tables
 from pipeline.errors import ExitCode, UsageProblem
-from pipeline.formats import require_known
+from pipeline.formats import print_json, require_known
 from pipeline.github import protection, rulesets, secrets, workflows
 from pipeline.github.protection import Wanted
 from pipeline.github.secrets import Found, Kind, Needed
@@ -83,7 +80,7 @@ def list_secrets(environment: str, *, app: str, format: str) -> int:
     with api(place) as github:
         found = secrets.compare(github, wanted)
     if format == "json":
-        as_json([{**asdict(one.needed), "where": one.where or None} for one in found])
+        print_json([{**asdict(one.needed), "where": one.where or None} for one in found])
     else:
         tables.show(
             ("environment", "kind", "name", "set in"),
@@ -156,9 +153,3 @@ def say(line: str) -> None:
     """Print one line, without secrets, at once."""
     sys.stdout.write(f"{redaction.clean(line)}\n")
     sys.stdout.flush()
-
-
-def as_json(value: Any) -> None:
-    """Print one JSON document, without secrets."""
-    text = msgspec.json.encode(redaction.cleaned(msgspec.to_builtins(value)))
-    sys.stdout.write(msgspec.json.format(text, indent=2).decode() + "\n")

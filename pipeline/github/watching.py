@@ -6,12 +6,11 @@ from pathlib import Path
 
 from pipeline import settings, tables, tomlfile
 from pipeline.errors import ExitCode, Problem, UsageProblem
-from pipeline.formats import require_known
+from pipeline.formats import print_json, require_known
 from pipeline.github import dispatch, runs, usage
 from pipeline.github.commands import (
     api,
     application,
-    as_json,
     read_workflows,
     say,
 )
@@ -45,7 +44,7 @@ def list_runs(asked: Which, *, app: str, format: str) -> int:
             failed=asked.failed,
         )
     if format == "json":
-        as_json(found)
+        print_json(found)
         return ExitCode.DONE
     now = datetime.now(UTC)
     tables.show(
@@ -148,7 +147,7 @@ def show_usage(days: int, *, app: str, format: str) -> int:
         minutes = usage.minutes(github, start)
         use, largest = usage.caches(github)
     if format == "json":
-        as_json({"days": days, "workflows": minutes, "caches": use, "largest": largest})
+        print_json({"days": days, "workflows": minutes, "caches": use, "largest": largest})
         return ExitCode.DONE
     tables.show(
         ("workflow", "runs", "failed", "minutes"),

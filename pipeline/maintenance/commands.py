@@ -6,9 +6,9 @@ from functools import cache
 
 from pipeline import settings, tables
 from pipeline.errors import Problem, UsageProblem
-from pipeline.formats import require_known
+from pipeline.formats import print_json, require_known
 from pipeline.github import workflows
-from pipeline.github.commands import api, application, as_json
+from pipeline.github.commands import api, application
 from pipeline.github_api import GitHub
 from pipeline.maintenance import hub, rows, tools
 from pipeline.maintenance.rows import Duty, Period
@@ -42,7 +42,7 @@ def maintain(period: str, *, app: str, format: str) -> int:
         duties += tools.duties(place, files, settings.environment())
         found = rows.look([duty for duty in _sorted(duties) if period in ("", duty.period)])
     if format == "json":
-        as_json([asdict(row) for row in found])
+        print_json([asdict(row) for row in found])
     else:
         tables.show(
             ("", "state", "what", "evidence", "command"),

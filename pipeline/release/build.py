@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from pipeline import gitlocal
 from pipeline.errors import BuildFailed, UsageProblem
 from pipeline.release import artifact
 from pipeline.release.artifact import Artifact
@@ -117,8 +118,13 @@ def _run(step: BuildStep, environ: Mapping[str, str], out: TextIO) -> None:
 
 def _git(app: Path, *words: str) -> str:
     """Return git's answer about the app, empty where it is in no repository."""
+    # Inside a hook its variables name the repository of the commit, whatever -C says.
     ended = subprocess.run(
-        ["git", "-C", str(app), *words], capture_output=True, text=True, check=False
+        ["git", "-C", str(app), *words],
+        env=gitlocal.without(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return ended.stdout.strip() if ended.returncode == 0 else ""
 

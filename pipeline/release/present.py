@@ -6,8 +6,6 @@ from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pipeline import redaction, tables
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release.cleanup import Cleaned
@@ -36,12 +34,6 @@ def narrator(form: str) -> Steps:
     Thread(target=import_module, args=("rich.console",), daemon=True).start()
     stream = sys.stderr if form == "json" else sys.stdout
     return Steps(lambda: _console(to_stderr=form == "json"), terminal=stream.isatty())
-
-
-def as_json(value: object) -> None:
-    """Print one JSON document on stdout."""
-    text = msgspec.json.encode(redaction.cleaned(msgspec.to_builtins(value)))
-    sys.stdout.write(msgspec.json.format(text, indent=2).decode() + "\n")
 
 
 def summary(result: Summary) -> None:

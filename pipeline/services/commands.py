@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from pipeline.errors import ExitCode, Problem
-from pipeline.formats import require_known
+from pipeline.formats import print_json, require_known
 from pipeline.services import compose, docker, probes
 from pipeline.services.named import DOCUMENTED, Service, named
 from pipeline.services.probes import Fault, Trouble
@@ -81,7 +80,7 @@ def down(app: Path, environ: Mapping[str, str], *, format: str) -> int:
     if had:
         project.down()
     if format == "json":
-        sys.stdout.write(f"{_json({'project': project.name, 'removed': len(had)})}\n")
+        print_json({"project": project.name, "removed": len(had)})
         return ExitCode.DONE
     removed = f"removed {len(had)} containers" if had else "nothing to remove"
     sys.stdout.write(f"{removed} ({project.name})\n")
@@ -132,7 +131,7 @@ def _report(states: Sequence[State], format: str, started: Sequence[Service]) ->
             }
             for state in states
         ]
-        sys.stdout.write(f"{_json(content)}\n")
+        print_json(content)
         return
     for state in states:
         service = state.service
@@ -143,7 +142,3 @@ def _report(states: Sequence[State], format: str, started: Sequence[Service]) ->
         )
         told = "started" if service in started else "dead" if state.trouble else "ok"
         sys.stdout.write(f"{told:<7} {line}\n")
-
-
-def _json(content: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipeline import redaction
+from pipeline import formats, redaction
 from pipeline.release import present
 from pipeline.release.steps import shown
 from pipeline.release.survey import Entry
@@ -28,7 +28,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json_holds_no_secret_at_any_depth(capsys: pytest.CaptureFixture[str]):
-    present.as_json(Row(f"a {SECRET}", ({"x": [f"{SECRET[3:15]}"]},), 1.5))
+    formats.print_json(Row(f"a {SECRET}", ({"x": [f"{SECRET[3:15]}"]},), 1.5))
     said = json.loads(capsys.readouterr().out)
     assert said == {"text": "a [***]", "rows": [{"x": ["[***]"]}], "number": 1.5}
 
