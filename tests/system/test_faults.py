@@ -65,6 +65,18 @@ def test_a_release_that_still_boots_is_stopped_all_the_same(serving: Site, build
     assert "status=9/KILL" not in said
 
 
+def test_an_activation_that_had_only_begun_is_closed_without_an_outage(serving: Site):
+    host = serving.hosts[0]
+    before = host.run("systemctl show -p InvocationID --value qusto-staging").stdout
+    journal = f"{BASE}/.deploy/journal"
+    host.run(f"sed -i '/^phase/d' {journal}")
+    assert "left open in phase begun" in serving.done("status").out
+    # Puts right what was left before it looks for what it is asked for.
+    assert serving.fab("rollback", "--to=20200101_000000").code == 2
+    assert "rolled-back" in host.read(journal)
+    assert host.run("systemctl show -p InvocationID --value qusto-staging").stdout == before
+
+
 def test_interrupting_the_client_rolls_back_at_once(serving: Site, build: Builder):
     host = serving.hosts[0]
     before = current(host)

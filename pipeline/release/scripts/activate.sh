@@ -130,11 +130,13 @@ terminated() {
   roll_back '"the activation was terminated on the server"'
 }
 
-last_phase() { [ ! -f journal ] || sed -n 's/^phase\t\([a-z-]*\)\t[0-9]*$/\1/p' journal | tail -n 1; }
+last_phase() { sed -n 's/^phase\t\([a-z-]*\)\t[0-9]*$/\1/p' journal | tail -n 1; }
 
 if [ "${1:-}" = boot ]; then
+  [ -f journal ] || exit 0
+  # None: it was cut short when it had begun, and had stopped nothing.
   case "$(last_phase)" in
-    '' | kept | rolled-back | rollback-failed) exit 0 ;;
+    kept | rolled-back | rollback-failed) exit 0 ;;
   esac
   read -r verdict _ 2>/dev/null <"verdict.$ID" || verdict=
   if [ "$verdict" = keep ] && [ "$(readlink "$BASE/current")" = "releases/$TO" ]; then

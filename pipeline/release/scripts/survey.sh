@@ -48,7 +48,8 @@ cat "$BASE/.deploy/history.jsonl.1" "$BASE/.deploy/history.jsonl" 2>/dev/null |
   tail -n "$LINES_OF_HISTORY" | sed 's/^/history\t/'
 [ ! -f "$BASE/.deploy/journal" ] || {
   sed -n 's/^\(id\|kind\|to\|from\)\t/journal\t&/p' "$BASE/.deploy/journal"
-  sed -n 's/^phase\t\([a-z-]*\)\t.*/phase\t\1/p' "$BASE/.deploy/journal" | tail -n 1
+  phase=$(sed -n 's/^phase\t\([a-z-]*\)\t.*/\1/p' "$BASE/.deploy/journal" | tail -n 1)
+  say phase "${phase:-begun}"
 }
 case "$(systemctl is-active "$UNIT.service")" in
   active | activating | deactivating) say activating yes ;;

@@ -324,6 +324,20 @@ def test_at_boot_an_open_activation_is_closed_with_the_old_release(stage: Stage,
     assert len(stage.history) == 1
 
 
+def test_at_boot_an_activation_that_had_only_begun_is_closed(stage: Stage):
+    (stage.base / ".deploy/journal").write_text(f"id\t{ACTIVATION.id}\nkind\tdeploy\n")
+    assert stage.ended(stage.start("boot")) == 0
+    assert stage.current == A
+    assert stage.phases == ["rolling-back", "rolled-back"]
+    assert stage.history[-1]["outcome"] == "rolled-back"
+
+
+def test_at_boot_nothing_is_done_where_nothing_has_begun(stage: Stage):
+    assert stage.ended(stage.start("boot")) == 0
+    assert not (stage.base / ".deploy/journal").exists()
+    assert not (stage.base / ".deploy/history.jsonl").exists()
+
+
 def test_at_boot_a_verdict_to_keep_that_was_written_is_kept(stage: Stage):
     running = stage.start()
     stage.until("waiting")

@@ -108,6 +108,7 @@ def test_a_host_without_setup_says_what_to_run():
 @pytest.mark.parametrize(
     ("phase", "activating", "expected"),
     [
+        ("begun", False, True),
         ("migrating", False, True),
         ("migrating", True, False),
         ("kept", False, False),
