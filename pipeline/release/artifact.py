@@ -4,8 +4,10 @@ import hashlib
 import io
 import os
 import tarfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import msgspec
 
@@ -14,6 +16,9 @@ from pipeline.release import manifest as manifests
 from pipeline.release.manifest import MANIFEST, SUMS, Facts, Manifest
 
 _CHUNK = 1 << 20
+_LINKS = 40
+"""So many links are followed for one name (path_resolution(7))."""
+
 # What a running release leaves behind in its own directory; tmp/ holds computed secrets
 # (research/deploy.md section 2.11), so neither may travel.
 _LEFT_OUT = frozenset({"tmp", "erl_crash.dump", MANIFEST, SUMS})
@@ -21,10 +26,11 @@ _LEFT_OUT = frozenset({"tmp", "erl_crash.dump", MANIFEST, SUMS})
 
 @dataclass(frozen=True)
 class Artifact:
-    """A packed release on this machine."""
+    """A packed release on this machine; `sums` is the text of its SHA256SUMS."""
 
     path: Path
     manifest: Manifest
+    sums: str
 
 
 def pack(tree: Path, facts: Facts, dist: Path) -> Artifact:
@@ -49,9 +55,9 @@ def pack(tree: Path, facts: Facts, dist: Path) -> Artifact:
         _add_text(tar, MANIFEST, manifests.encode(manifest))
         _add_text(tar, SUMS, sums.encode())
         for name, path in files:
-            tar.add(path, f"./{name}", recursive=False, filter=anonymous)
+            tar.add(path, f"./{name}", recursive=False, filter=_anonymous)
     partial.replace(target)
-    return Artifact(target, manifest)
+    return Artifact(target, manifest, sums)
 
 
 def read(path: Path) -> Artifact:
@@ -82,44 +88,81 @@ def read(path: Path) -> Artifact:
     manifest = manifests.decode(texts[MANIFEST], f"{MANIFEST} of {path}")
     if hashlib.sha256(texts[SUMS]).hexdigest() != manifest.digest:
         raise UsageProblem(f"{path} does not match its own manifest: {SUMS} was changed")
-    return Artifact(path, manifest)
+    return Artifact(path, manifest, texts[SUMS].decode())
 
 
-def unpack(artifact: Artifact, into: Path) -> None:
-    """Unpack into the empty directory `into`, each file checked while it is written.
+Taker = Callable[[str, tarfile.TarInfo, Iterator[bytes]], None]
+"""Gets the name of an entry, its header, and its bytes, to be read there and then."""
 
-    Raises UsageProblem when a file is missing, changed, added or would land outside.
+
+def walk(artifact: Artifact, take: Taker) -> None:
+    """Hand every entry to `take`, which reads it to its end; each file is checked by that.
+
+    Raises UsageProblem when a file is missing, changed, added, there twice, or when an entry would
+    land outside the release; what was taken until then is not to be used.
     """
     unlike = f"{artifact.path} does not match its own manifest"
-    expected: dict[str, str] = {}
-    links: list[tuple[Path, str]] = []
-    made: set[Path] = set()
+    expected = {SUMS: artifact.manifest.digest, **dict(listed(artifact.sums))}
+    links: dict[str, str] = {}
+    seen: set[str] = set()
     with tarfile.open(artifact.path, "r:gz") as tar:
         for member in tar:
             name = _safe_name(member, artifact.path)
-            path = into / name
-            if path.parent not in made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                made.add(path.parent)
+            if name in seen:
+                raise UsageProblem(f"{unlike}: it holds {member.name} twice")
+            seen.add(name)
+            _anonymous(member)  # an artifact made elsewhere, too, gives no rights
             if member.issym():
-                links.append((path, member.linkname))
+                links[name] = member.linkname
+                take(name, member, iter(()))
                 continue
-            digest = _extract(tar, member, path, unlike)
-            if name == SUMS:
-                if digest != artifact.manifest.digest:
-                    raise UsageProblem(f"{unlike}: {SUMS} was changed")
-                lines = path.read_text("utf-8").split("\n")
-                expected = {line[66:].removeprefix("./"): line[:64] for line in lines if line}
-            elif name != MANIFEST and expected.pop(name, "") != digest:
+            digest = hashlib.sha256()
+            take(name, member, _chunks(tar.extractfile(member), digest))
+            if name != MANIFEST and expected.pop(name, "") != digest.hexdigest():
                 raise UsageProblem(f"{unlike}: {name} changed, or is not in its list of files")
     for name in expected:
         raise UsageProblem(f"{unlike}: {name} is missing")
+    for name in links:
+        if _leads_outside(name, links):
+            raise UsageProblem(f"{artifact.path} links to something outside itself: {name}")
+    for name in seen if links else ():
+        if any(str(parent) in links for parent in PurePosixPath(name).parents):
+            raise UsageProblem(f"{artifact.path} holds an entry below a link: {name}")
+
+
+def listed(sums: str) -> Iterator[tuple[str, str]]:
+    """Yield name and digest of every file in the text of SHA256SUMS."""
+    for line in sums.split("\n"):
+        if line:
+            yield line[66:].removeprefix("./"), line[:64]
+
+
+def unpack(artifact: Artifact, into: Path) -> None:
+    """Unpack into the empty directory `into`. Raises UsageProblem as `walk` does."""
+    links: list[tuple[Path, str]] = []
+    made: set[Path] = set()
+
+    def write(name: str, member: tarfile.TarInfo, chunks: Iterator[bytes]) -> None:
+        path = into / name
+        if path.parent not in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.add(path.parent)
+        if member.issym():
+            links.append((path, member.linkname))
+            return
+        with path.open("xb") as file:
+            file.writelines(chunks)
+            os.fchmod(file.fileno(), 0o755 if is_program(member) else 0o644)
+
+    walk(artifact, write)
     # At the end: until here nothing could be written through one.
     for path, target in links:
         path.symlink_to(target)
-    for path, _ in links:
-        if not path.resolve().is_relative_to(into.resolve()):
-            raise UsageProblem(f"{artifact.path} links to something outside itself: {path.name}")
+
+
+def is_program(member: tarfile.TarInfo) -> bool:
+    """Tell whether the entry may be executed."""
+    return bool(member.mode & 0o100)
 
 
 def _files(tree: Path) -> list[tuple[str, Path]]:
@@ -142,7 +185,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     """Drop owner and time, which differ between two builds of one commit, and writable bits."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
@@ -154,7 +197,7 @@ def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def _add_text(tar: tarfile.TarFile, name: str, text: bytes) -> None:
     member = tarfile.TarInfo(f"./{name}")
     member.size = len(text)
-    tar.addfile(anonymous(member), io.BytesIO(text))
+    tar.addfile(_anonymous(member), io.BytesIO(text))
 
 
 def _safe_name(member: tarfile.TarInfo, artifact: Path) -> str:
@@ -165,16 +208,30 @@ def _safe_name(member: tarfile.TarInfo, artifact: Path) -> str:
     return path.as_posix()
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, unlike: str) -> str:
-    """Write one file, which must not be there yet; return its digest."""
-    source = tar.extractfile(member)
-    digest = hashlib.sha256()
-    try:
-        with path.open("xb") as file:
-            while source and (chunk := source.read(_CHUNK)):
-                digest.update(chunk)
-                file.write(chunk)
-            os.fchmod(file.fileno(), 0o755 if member.mode & 0o100 else 0o644)
-    except FileExistsError:
-        raise UsageProblem(f"{unlike}: it holds {member.name} twice") from None
-    return digest.hexdigest()
+def _chunks(source: IO[bytes] | None, digest: "hashlib._Hash") -> Iterator[bytes]:
+    while source and (chunk := source.read(_CHUNK)):
+        digest.update(chunk)
+        yield chunk
+
+
+def _leads_outside(name: str, links: Mapping[str, str]) -> bool:
+    """Follow `name` through the links, as the kernel would, and tell whether it leaves the top."""
+    left = name.split("/")[::-1]
+    at: list[str] = []
+    followed = 0
+    while left:
+        part = left.pop()
+        if part == ".." and not at:
+            return True
+        if part == "..":
+            at.pop()
+        elif part not in ("", "."):
+            at.append(part)
+        target = links.get("/".join(at))
+        if part not in ("", ".", "..") and target is not None:
+            followed += 1
+            if target.startswith("/") or followed > _LINKS:
+                return True
+            at.pop()
+            left += target.split("/")[::-1]
+    return False

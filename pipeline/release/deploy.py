@@ -1,16 +1,12 @@
 """What happens on deploy: the nine steps of CI_CD_SETUP.md, in one place."""
 
 import re
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from pathlib import Path
 
 from pipeline.errors import Problem, RolledBack
-from pipeline.release import artifact as artifacts
 from pipeline.release import cleanup, gate, naming, preflight, shell
 from pipeline.release import dump as dumps
 from pipeline.release import fleet as fleets
@@ -24,6 +20,7 @@ from pipeline.release.manifest import Manifest
 from pipeline.release.steps import Steps, amount, count, megabytes
 from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
+from pipeline.release.upload import Cargo
 from pipeline.remote import execute
 from pipeline.remote.inventory import Target
 
@@ -53,7 +50,7 @@ def deploy(
     command = "deploy --skip-migrations" if skip_migrations else "deploy"
     with ExitStack() as stack:
         # Takes its time, and nothing waits for it before the upload.
-        unpacking = stack.enter_context(_unpacking(artifact))
+        cargo = stack.enter_context(closing(Cargo(artifact)))
         with say.step("lock") as step:
             fleet = stack.enter_context(fleets.connected(target))
             taking = fleets.locked(fleet, command, wait=lock_wait, contents=True)
@@ -66,11 +63,10 @@ def deploy(
             name = new_name(found)
             step.note = f"release {name}, version {artifact.manifest.label}"
         with say.step("upload") as step:
-            tree = unpacking.result()
-            sent = uploads.upload(fleet, found, artifact, tree, name)
+            sent = uploads.upload(fleet, found, cargo, name)
             step.note = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
         with say.step("backup") as step:
-            pending = prepare(fleet, found, artifact, tree, name, create_databases=create_databases)
+            pending = prepare(fleet, found, cargo, name, create_databases=create_databases)
             step.note = f"{found[0].current or 'nothing to back up'}; {_pending_note(pending)}"
         wanted = [] if skip_migrations else pending
         dump = None
@@ -151,8 +147,7 @@ def doctor(target: Target, artifact: Artifact | None) -> list[preflight.Finding]
 def prepare(
     fleet: Fleet,
     found: list[Survey],
-    artifact: Artifact,
-    tree: Path,
+    cargo: Cargo,
     name: str,
     *,
     create_databases: bool,
@@ -172,7 +167,7 @@ def prepare(
             BACKUPS=str(fleet.layout.backups),
             TO=name,
             FROM=survey.current,
-            DIGEST=artifact.manifest.digest,
+            DIGEST=cargo.artifact.manifest.digest,
             SERVICE=fleet.layout.service,
             PENDING_OUTPUT=str(fleet.layout.output("pending")),
             CREATE=int(create_databases and member is fleet.members[0]),
@@ -181,7 +176,7 @@ def prepare(
         ended = execute.sh(member.connection, script, timeout=600)
         if ended.code == _MISMATCH and survey.contents:
             # What serves has changed on its disk since it came, and links to it are part of this.
-            uploads.whole(fleet, member, survey, artifact, tree, name)
+            uploads.whole(fleet, member, survey, cargo, name)
             ended = execute.sh(member.connection, script, timeout=600)
         lines = ended.out.splitlines()
         said = [line[8:] for line in lines if line.startswith("pending\t")]
@@ -217,20 +212,3 @@ def pending_migrations(said: list[str]) -> list[str]:
 
 def _pending_note(pending: list[str]) -> str:
     return f"{count(len(pending), 'migration')} pending"
-
-
-@contextmanager
-def _unpacking(artifact: Artifact) -> Iterator[Future[Path]]:
-    """Unpack and verify the artifact into a temporary directory, the tree that is uploaded."""
-
-    def unpack(directory: Path) -> Path:
-        tree = directory / "release"
-        tree.mkdir(mode=0o755)
-        artifacts.unpack(artifact, tree)
-        return tree
-
-    with (
-        tempfile.TemporaryDirectory(prefix="qusto-release-") as name,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        yield pool.submit(unpack, Path(name))

@@ -8,13 +8,13 @@ import base64
 import binascii
 import gzip
 import io
-import os
 import tarfile
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline.release.artifact import anonymous
+from pipeline.release import artifact as artifacts
+from pipeline.release.artifact import Artifact
 from pipeline.release.manifest import SUMS
 
 ONE_PIECE = 16_000_000
@@ -26,12 +26,51 @@ _DIGITS = 16
 out on the host, where the whole digest of every file is checked."""
 
 
+_KEPT = 128_000_000
+"""Bytes of an artifact that are kept in memory; what is needed of the rest is read once more."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or link of an artifact; `digest` is empty for what is not in its list of digests."""
+
+    header: tarfile.TarInfo
+    digest: str
+    data: bytes | None
+    """None of a file for which there was no room."""
+
+    @property
+    def mark(self) -> str:
+        """What tells it from another file of that name, as `known` gives it of a host's."""
+        return _mark(self.digest, artifacts.is_program(self.header))
+
+
 @dataclass(frozen=True)
 class Difference:
     """Names, below the release, of the files and links that a host lacks, and all their bytes."""
 
     names: tuple[str, ...]
     size: int
+
+
+def entries(artifact: Artifact, kept: int = _KEPT) -> dict[str, Entry]:
+    """Read and check all of the artifact; keep at most so many bytes. Raises UsageProblem."""
+    digests = dict(artifacts.listed(artifact.sums))
+    found: dict[str, Entry] = {}
+    room = kept
+
+    def take(name: str, header: tarfile.TarInfo, chunks: Iterator[bytes]) -> None:
+        nonlocal room
+        data = None
+        if header.size <= room:
+            room -= header.size
+            data = b"".join(chunks)
+        else:
+            deque(chunks, maxlen=0)  # read, for its digest
+        found[name] = Entry(header, digests.get(name, ""), data)
+
+    artifacts.walk(artifact, take)
+    return found
 
 
 def known(contents: str) -> dict[str, str]:
@@ -52,52 +91,38 @@ def known(contents: str) -> dict[str, str]:
     }
 
 
-def between(tree: Path, have: Mapping[str, str], *, same_list: bool) -> Difference:
-    """Return what a host that has `have` lacks of the unpacked release `tree`.
+def between(found: Mapping[str, Entry], have: Mapping[str, str], *, same_list: bool) -> Difference:
+    """Return what a host that has `have` lacks of an artifact's entries.
 
     What has no digest is always part of it: links, the manifest and, unless the host has the
     `same_list` of digests, that list.
     """
-    digests = dict(_digests(tree))
-    names, size = [], 0
-    for name, entry in _entries(tree):
-        facts = entry.stat(follow_symlinks=False)
-        is_program = bool(facts.st_mode & 0o100)
-        if name in digests:
-            is_there = have.get(name) == _mark(digests[name], is_program)
-        else:
-            is_there = name == SUMS and same_list
-        if not is_there:
-            names.append(name)
-            size += facts.st_size
-    return Difference(tuple(names), size)
+    lacking = {
+        name: entry
+        for name, entry in found.items()
+        if not (have.get(name) == entry.mark if entry.digest else name == SUMS and same_list)
+    }
+    return Difference(tuple(lacking), sum(entry.header.size for entry in lacking.values()))
 
 
-def bundle(tree: Path, difference: Difference) -> bytes:
+def bundle(artifact: Artifact, found: Mapping[str, Entry], difference: Difference) -> bytes:
     """Return a .tar.gz of what differs, for receive.sh."""
+    data = {name: found[name].data for name in difference.names}
+
+    def take(name: str, _header: tarfile.TarInfo, chunks: Iterator[bytes]) -> None:
+        if name in data:
+            data[name] = b"".join(chunks)
+        else:
+            deque(chunks, maxlen=0)
+
+    if None in data.values():
+        artifacts.walk(artifact, take)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as tar:
-        for name in difference.names:
-            tar.add(tree / name, f"./{name}", recursive=False, filter=anonymous)
+        for name, text in data.items():
+            tar.addfile(found[name].header, io.BytesIO(text or b""))
     return packed.getvalue()
 
 
 def _mark(digest: str, is_program: bool) -> str:
     return f"{digest[:_DIGITS]}{'x' if is_program else '-'}"
-
-
-def _digests(tree: Path) -> Iterator[tuple[str, str]]:
-    for line in (tree / SUMS).read_text("utf-8").split("\n"):
-        if line:
-            yield line[66:].removeprefix("./"), line[:64]
-
-
-def _entries(tree: Path, below: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield the names of all files and links of `tree`, each with its entry."""
-    with os.scandir(tree / below) as entries:
-        for entry in entries:
-            name = f"{below}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                yield from _entries(tree, f"{name}/")
-            else:
-                yield name, entry

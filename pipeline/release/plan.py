@@ -1,12 +1,11 @@
 """`fab deploy --plan`: what a deploy would do, by real reads; nothing is written on any host."""
 
-import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from statistics import median
 
-from pipeline.release import artifact as artifacts
 from pipeline.release import cleanup, deploy, preflight, unlock
 from pipeline.release import fleet as fleets
 from pipeline.release import survey as surveys
@@ -14,6 +13,7 @@ from pipeline.release import upload as uploads
 from pipeline.release.artifact import Artifact
 from pipeline.release.preflight import Finding
 from pipeline.release.survey import Entry, Survey
+from pipeline.release.upload import Cargo
 from pipeline.remote.inventory import Environment, Target
 
 
@@ -64,16 +64,10 @@ class Plan:
 
 def plan(target: Target, artifact: Artifact, *, skip_migrations: bool) -> Plan:
     """Look at every host as a deploy of `artifact` would; raise a Problem where one cannot be."""
-    with (
-        tempfile.TemporaryDirectory(prefix="qusto-release-") as directory,
-        fleets.connected(target) as fleet,
-    ):
-        tree = Path(directory) / "release"
-        tree.mkdir(mode=0o755)
-        artifacts.unpack(artifact, tree)
+    with closing(Cargo(artifact)) as cargo, fleets.connected(target) as fleet:
         found = fleets.survey(fleet, contents=True)
         name = deploy.new_name(found)
-        changes = [_changed(artifact, tree, seen) for seen in found]
+        changes = [_changed(cargo, seen) for seen in found]
         holders = fleets.each(lambda member: unlock.ask(fleet, member).by, fleet.members)
         hosts = [
             host_plan(str(member), seen, fleet.environment.keep, name, changed, holder)
@@ -142,9 +136,10 @@ def require(plan: Plan) -> None:
             raise fleets.taken(host.host, plan.environment, host.locked_by)
 
 
-def _changed(artifact: Artifact, tree: Path, seen: Survey) -> Changed:
-    directories = sum(path.is_dir() for path in tree.rglob("*"))
-    lacking = uploads.difference(artifact, tree, seen)
+def _changed(cargo: Cargo, seen: Survey) -> Changed:
+    directories = {parent for name in cargo.entries for parent in PurePosixPath(name).parents}
+    lacking = uploads.difference(cargo, seen)
     if lacking is None:
-        return Changed(artifact.manifest.files, artifact.manifest.bytes, directories)
-    return Changed(len(lacking.names), lacking.size, directories)
+        manifest = cargo.artifact.manifest
+        return Changed(manifest.files, manifest.bytes, len(directories))
+    return Changed(len(lacking.names), lacking.size, len(directories))

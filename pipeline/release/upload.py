@@ -1,13 +1,17 @@
 """Getting a release into .deploy/incoming of every host: what differs, or all of it."""
 
+import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
+from pipeline.release import artifact as artifacts
 from pipeline.release import difference as differences
 from pipeline.release import fleet as fleets
 from pipeline.release import shell
 from pipeline.release.artifact import Artifact
-from pipeline.release.difference import Difference
+from pipeline.release.difference import Difference, Entry
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.survey import Survey
 from pipeline.remote import execute, transfer
@@ -16,50 +20,71 @@ _PATIENCE = 60
 """Seconds that a line may be silent."""
 
 
-def upload(
-    fleet: Fleet, found: Sequence[Survey], artifact: Artifact, tree: Path, name: str
-) -> int | None:
-    """Put the release, unpacked in `tree`, into `incoming` of every host, beside what serves.
+class Cargo:
+    """An artifact that is being read while something else is done; `close` ends that."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self._pool = ThreadPoolExecutor(1)
+        self._entries = self._pool.submit(differences.entries, artifact)
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._unpacking = Lock()
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """What is in it. Raises UsageProblem if it is not what its manifest says."""
+        return self._entries.result()
+
+    def tree(self) -> Path:
+        """Return where it is unpacked, for rsync; the first call does it."""
+        with self._unpacking:
+            if self._directory is None:
+                self._directory = tempfile.TemporaryDirectory(prefix="qusto-release-")
+                place = Path(self._directory.name) / "release"
+                place.mkdir(mode=0o755)
+                artifacts.unpack(self.artifact, place)
+            return Path(self._directory.name) / "release"
+
+    def close(self) -> None:
+        """Stop reading, and remove what was unpacked."""
+        self._pool.shutdown()
+        if self._directory:
+            self._directory.cleanup()
+
+
+def upload(fleet: Fleet, found: Sequence[Survey], cargo: Cargo, name: str) -> int | None:
+    """Put the release into `incoming` of every host, beside what serves.
 
     A host that serves a release gets what differs, in one piece; all of it goes to any other, and
     to one that could not make a release of that piece. Returns the bytes sent to all, None if they
-    are not known of one. Raises Unreachable.
+    are not known of one. Raises Unreachable, or UsageProblem for an artifact that was changed.
     """
     # Hosts of a fleet mostly serve the same, and then one piece is made for all.
-    pieces = {survey.contents: piece(artifact, tree, survey) for survey in found}
+    pieces = {survey.contents: _piece(cargo, survey) for survey in found}
 
     def one(member: Member, survey: Survey) -> int | None:
         packed = pieces[survey.contents]
         if packed and _received(fleet, member, survey, packed):
             return len(packed)
-        return whole(fleet, member, survey, artifact, tree, name)
+        return whole(fleet, member, survey, cargo, name)
 
     sent = fleets.each_surveyed(fleet, found, one)
     known = [number for number in sent if number is not None]
     return sum(known) if len(known) == len(sent) else None
 
 
-def difference(artifact: Artifact, tree: Path, survey: Survey) -> Difference | None:
+def difference(cargo: Cargo, survey: Survey) -> Difference | None:
     """Return what the surveyed host lacks; None if it is not known what it has."""
+    entries = cargo.entries
     have = differences.known(survey.contents)
     if not have:
         return None
     serving = survey.versions.get(survey.current, {})
-    same_list = serving.get("digest") == artifact.manifest.digest
-    return differences.between(tree, have, same_list=same_list)
+    same_list = serving.get("digest") == cargo.artifact.manifest.digest
+    return differences.between(entries, have, same_list=same_list)
 
 
-def piece(artifact: Artifact, tree: Path, survey: Survey) -> bytes:
-    """Return what the surveyed host lacks in one piece; empty if all must be sent, or too much."""
-    lacking = difference(artifact, tree, survey)
-    if lacking is None or lacking.size > differences.ONE_PIECE:
-        return b""
-    return differences.bundle(tree, lacking)
-
-
-def whole(
-    fleet: Fleet, member: Member, survey: Survey, artifact: Artifact, tree: Path, name: str
-) -> int | None:
+def whole(fleet: Fleet, member: Member, survey: Survey, cargo: Cargo, name: str) -> int | None:
     """Send all of the release by rsync, or its tarball by SFTP where that is missing.
 
     rsync sends of each file what the host lacks, whatever is there already, also from an upload
@@ -68,12 +93,20 @@ def whole(
     incoming = fleet.layout.incoming
     if not transfer.can_rsync(member.connection, "rsync" in survey.have):
         tarball = incoming / f"{name}.tar.gz"
-        return transfer.upload_file(member.connection, artifact.path, tarball)
+        return transfer.upload_file(member.connection, cargo.artifact.path, tarball)
     # Under one name always, so that the next deploy finds what a bad line has left of this one.
     target = incoming / "release"
     link = fleet.layout.releases / survey.current if survey.current else None
     with transfer.ssh_options(fleet.environment, (member.host,)) as options:
-        return transfer.upload_tree(member.connection, options, tree, target, link)
+        return transfer.upload_tree(member.connection, options, cargo.tree(), target, link)
+
+
+def _piece(cargo: Cargo, survey: Survey) -> bytes:
+    """Return what the surveyed host lacks in one piece; empty if all must be sent, or too much."""
+    lacking = difference(cargo, survey)
+    if lacking is None or lacking.size > differences.ONE_PIECE:
+        return b""
+    return differences.bundle(cargo.artifact, cargo.entries, lacking)
 
 
 def _received(fleet: Fleet, member: Member, survey: Survey, packed: bytes) -> bool:

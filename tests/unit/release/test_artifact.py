@@ -3,6 +3,8 @@
 import gzip
 import io
 import tarfile
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,17 @@ def tree(tmp_path: Path) -> Path:
     (root / "tmp").mkdir()
     (root / "tmp/plausible.runtime.config").write_text("SECRET")
     return root
+
+
+def headers(path: Path) -> list[tarfile.TarInfo]:
+    found = []
+
+    def take(_name: str, header: tarfile.TarInfo, chunks: Iterator[bytes]) -> None:
+        found.append(header)
+        b"".join(chunks)
+
+    artifact.walk(artifact.read(path), take)
+    return found
 
 
 def test_what_is_packed_comes_out_the_same(tree: Path, tmp_path: Path):
@@ -158,6 +171,41 @@ def test_nothing_is_written_through_a_link(tree: Path, tmp_path: Path):
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_an_entry_below_a_link_is_refused(tree: Path, tmp_path: Path):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {}, links={"./way": "lib", "./way/x": "../bin"})
+    with pytest.raises(UsageProblem, match="holds an entry below a link: way/x"):
+        headers(forged)
+
+
+def test_an_artifact_made_elsewhere_gives_no_rights(tree: Path, tmp_path: Path):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {}, mode=0o6777)
+    assert {(header.mode, header.uid) for header in headers(forged)} == {(0o755, 0)}
+
+
+PART = st.sampled_from(["a", "b", "c", "..", "."])
+
+
+@settings(max_examples=300)
+@given(links=st.dictionaries(st.sampled_from("abc"), st.lists(PART, min_size=1).map("/".join)))
+def test_links_lead_where_the_kernel_says(links: dict[str, str]):
+    with tempfile.TemporaryDirectory() as place:
+        top = Path(place, "1/2/3/top")
+        top.mkdir(parents=True)
+        for name, target in links.items():
+            (top / name).symlink_to(target)
+        for name in links:
+            try:
+                inside = (top / name).resolve().is_relative_to(top)
+            except (OSError, RuntimeError):  # a loop
+                inside = False
+            if not artifact._leads_outside(name, links):
+                assert inside
+
+
 def test_a_link_that_leads_outside_is_not_packed(tree: Path, tmp_path: Path):
     (tree / "priv").symlink_to("/etc")
     with pytest.raises(BuildFailed, match="outside itself: priv"):
@@ -195,6 +243,7 @@ def _rewrite(
     *,
     links: dict[str, str] | None = None,
     without: str = "",
+    mode: int | None = None,
 ) -> None:
     with tarfile.open(source) as old, tarfile.open(target, "w:gz") as new:
         for member in old:
@@ -203,6 +252,8 @@ def _rewrite(
             stream = old.extractfile(member)
             data = replaced.get(member.name, stream.read() if stream else b"")
             member.size = len(data)
+            if mode is not None:
+                member.mode, member.uid = mode, 1000
             new.addfile(member, io.BytesIO(data))
         for name, to in (links or {}).items():
             member = tarfile.TarInfo(name)

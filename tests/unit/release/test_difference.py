@@ -1,17 +1,19 @@
 """What is sent of a release, and what a host makes of it; scripts by dash and busybox."""
 
-import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.release import difference, shell
+from pipeline.release import artifact, difference, shell
+from pipeline.release.artifact import Artifact
 from tests.unit.release.test_activate_script import SHELLS
+from tests.unit.release.test_artifact import FACTS
 
 Tree = dict[str, tuple[bytes, bool] | str]
 """Name → bytes and whether it is a program, or what a link leads to."""
@@ -25,21 +27,25 @@ OLD: Tree = {
 }
 
 
-def write(place: Path, files: Tree) -> None:
-    """Write a release as `artifact.unpack` leaves it."""
-    place.mkdir()
-    sums = ""
-    for name in sorted(files):
-        path, what = place / name, files[name]
+def pack(place: Path, files: Tree) -> Artifact:
+    """Return the artifact of a release of these files."""
+    tree = place / "tree"
+    for name, what in files.items():
+        path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(what, str):
             path.symlink_to(what)
-            continue
-        path.write_bytes(what[0])
-        path.chmod(0o755 if what[1] else 0o644)
-        sums += f"{hashlib.sha256(what[0]).hexdigest()}  ./{name}\n"
-    (place / "SHA256SUMS").write_text(sums)
-    (place / "MANIFEST.json").write_text(f'{{"files": {len(files)}}}\n')
+        else:
+            path.write_bytes(what[0])
+            path.chmod(0o755 if what[1] else 0o644)
+    return artifact.pack(tree, FACTS, place / "dist")
+
+
+def unpack(packed: Artifact, into: Path) -> Path:
+    """Return where it is unpacked."""
+    into.mkdir(parents=True)
+    artifact.unpack(packed, into)
+    return into
 
 
 def read(place: Path) -> Tree:
@@ -54,14 +60,14 @@ def read(place: Path) -> Tree:
     return found
 
 
-def contents(base: Path, sh: list[str]) -> str:
+def contents(base: Path, sh: Sequence[str]) -> str:
     """Return what a survey tells of the serving release."""
     script = shell.render("contents", BASE=str(base))
     said = subprocess.run([*sh, "-c", script], capture_output=True, text=True, check=True).stdout
     return said.partition("\t")[2].strip()
 
 
-def receive(base: Path, packed: bytes, sh: list[str]) -> Path:
+def receive(base: Path, packed: bytes, sh: Sequence[str]) -> Path:
     """Have the host make the new release; return where it lies."""
     script = shell.render("receive", BASE=str(base), FROM="old")
     subprocess.run([*sh, "-c", script], input=packed, check=True)
@@ -70,17 +76,23 @@ def receive(base: Path, packed: bytes, sh: list[str]) -> Path:
 
 def host(place: Path, files: Tree) -> Path:
     """Return the base directory of a host that serves a release of these files."""
-    (place / ".deploy/incoming").mkdir(parents=True)
-    (place / "releases").mkdir()
-    write(place / "releases/old", files)
-    (place / "current").symlink_to("releases/old")
-    return place
+    (place / "host/.deploy/incoming").mkdir(parents=True)
+    unpack(pack(place / "old", files), place / "host/releases/old")
+    (place / "host/current").symlink_to("releases/old")
+    return place / "host"
 
 
-def changed(new: Path, base: Path, *, same_list: bool = False) -> difference.Difference:
-    """Return the difference between the release in `new` and what `base` serves."""
-    have = difference.known(contents(base, ["sh"]))
-    return difference.between(new, have, same_list=same_list)
+def changed(
+    new: Artifact, base: Path, *, same_list: bool = False, sh: Sequence[str] = ("sh",)
+) -> difference.Difference:
+    """Return the difference between the release `new` and what `base` serves."""
+    have = difference.known(contents(base, sh))
+    return difference.between(difference.entries(new), have, same_list=same_list)
+
+
+def piece(new: Artifact, base: Path, kept: int = 10_000, sh: Sequence[str] = ("sh",)) -> bytes:
+    """Return what is sent, of an artifact of which so many bytes are kept in memory."""
+    return difference.bundle(new, difference.entries(new, kept), changed(new, base, sh=sh))
 
 
 @pytest.fixture(params=SHELLS)
@@ -92,26 +104,25 @@ def sh(request: pytest.FixtureRequest) -> list[str]:
 
 
 def test_only_what_differs_is_sent(tmp_path: Path):
-    base = host(tmp_path / "host", OLD)
+    base = host(tmp_path, OLD)
     new: Tree = {**OLD, "lib/same.beam": (b"other", False), "lib/new.beam": (b"n" * 10, False)}
-    write(tmp_path / "new", new)
-    found = changed(tmp_path / "new", base)
+    found = changed(pack(tmp_path / "new", new), base)
     assert set(found.names) == {
         *("lib/same.beam", "lib/new.beam"),
         *("current", "MANIFEST.json", "SHA256SUMS"),
     }
-    assert found.size < 1000
+    assert found.size < 1500
 
 
 def test_file_that_became_a_program_is_sent(tmp_path: Path):
-    base = host(tmp_path / "host", OLD)
-    write(tmp_path / "new", {**OLD, "lib/same.beam": (b"same", True)})
-    assert "lib/same.beam" in changed(tmp_path / "new", base).names
+    base = host(tmp_path, OLD)
+    new = pack(tmp_path / "new", {**OLD, "lib/same.beam": (b"same", True)})
+    assert "lib/same.beam" in changed(new, base).names
 
 
 def test_of_the_same_release_almost_nothing_is_sent(tmp_path: Path):
-    base = host(tmp_path / "host", OLD)
-    same = changed(base / "releases/old", base, same_list=True)
+    base = host(tmp_path, OLD)
+    same = changed(pack(tmp_path / "new", OLD), base, same_list=True)
     assert set(same.names) == {"current", "MANIFEST.json"}
 
 
@@ -124,24 +135,23 @@ def test_host_without_a_release_tells_nothing(tmp_path: Path, sh: list[str]):
     assert contents(tmp_path, sh) == ""
 
 
-def test_host_makes_the_new_release_and_leaves_the_serving_one(tmp_path: Path, sh: list[str]):
-    base = host(tmp_path / "host", OLD)
+@pytest.mark.parametrize("kept", [0, 20, 10_000])
+def test_host_makes_the_new_release_and_leaves_the_serving_one(
+    tmp_path: Path, sh: list[str], kept: int
+):
+    base = host(tmp_path, OLD)
     serving = read(base / "releases/old")
-    new: Tree = {
-        **OLD,
+    changes: Tree = {
         "bin/plausible": (b"#!/bin/sh\nexit\n", True),
         "lib/same.beam": (b"same", True),
         "current": "bin/plausible",
     }
+    new = {**OLD, **changes}
     del new["lib/gone/c.beam"]
-    write(tmp_path / "new", new)
+    packed = pack(tmp_path / "new", new)
     (base / ".deploy/incoming/release").mkdir()  # of an upload that broke off
-    have = difference.known(contents(base, sh))
-    packed = difference.bundle(
-        tmp_path / "new", difference.between(tmp_path / "new", have, same_list=False)
-    )
-    made = receive(base, packed, sh)
-    assert read(made) == read(tmp_path / "new")
+    made = receive(base, piece(packed, base, kept, sh), sh)
+    assert read(made) == read(unpack(packed, tmp_path / "wanted"))
     assert read(base / "releases/old") == serving
     assert not (made / "lib/gone").exists()
     assert [path.name for path in made.parent.iterdir()] == ["release"]
@@ -150,12 +160,10 @@ def test_host_makes_the_new_release_and_leaves_the_serving_one(tmp_path: Path, s
 
 
 def test_piece_that_was_cut_off_is_refused(tmp_path: Path, sh: list[str]):
-    base = host(tmp_path / "host", OLD)
-    write(tmp_path / "new", {**OLD, "lib/new.beam": (os.urandom(5000), False)})
-    lacking = changed(tmp_path / "new", base)
-    packed = difference.bundle(tmp_path / "new", lacking)
+    base = host(tmp_path, OLD)
+    new = pack(tmp_path / "new", {**OLD, "lib/new.beam": (os.urandom(5000), False)})
     with pytest.raises(subprocess.CalledProcessError):
-        receive(base, packed[:2000], sh)
+        receive(base, piece(new, base)[:2000], sh)
 
 
 names = st.lists(
@@ -184,9 +192,9 @@ def test_any_release_becomes_any_other(
 ):
     assume(fit(old, new))
     place = tmp_path_factory.mktemp("any")
-    base = host(place / "host", old)
+    base = host(place, old)
     serving = read(base / "releases/old")
-    write(place / "new", new)
-    packed = difference.bundle(place / "new", changed(place / "new", base))
-    assert read(receive(base, packed, ["sh"])) == read(place / "new")
+    packed = pack(place / "new", new)
+    made = receive(base, piece(packed, base), ["sh"])
+    assert read(made) == read(unpack(packed, place / "wanted"))
     assert read(base / "releases/old") == serving
