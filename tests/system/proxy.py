@@ -83,6 +83,8 @@ async def _serving(
     async def accept(listening: socket.socket) -> None:
         while True:
             near, _ = await loop.sock_accept(listening)
+            # A line holds nothing back. asyncio sees to that itself only where it made the socket.
+            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             task = loop.create_task(_connection(near, target, there, back))
             connections.add(task)
             task.add_done_callback(connections.discard)

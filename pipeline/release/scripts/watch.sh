@@ -38,6 +38,16 @@ vanished() {
   [ "$absent" -ge 5 ]
 }
 
+# settle: let 0.2 s pass, or less if there is a verdict; mostly it comes as soon as a pass is told,
+# and is gone again when it has been carried out.
+settle() {
+  for _ in 1 2 3 4 5; do
+    sleep 0.04
+    tell
+    if [ "$last" != waiting ] || [ -f "verdict.$ID" ]; then return; fi
+  done
+}
+
 # Often at first, to see the first pass soon, and ever more seldom: what still boots needs the cores.
 turn=0
 passes=0
@@ -58,7 +68,8 @@ while :; do
     turn=$((turn + 1))
     if [ "$code" = 200 ]; then
       passes=$((passes + 1))
-      if [ "$passes" = 1 ]; then pause=0.02; else pause=0.2; fi
+      # A host that is well for longer waits for others, perhaps for long.
+      if [ "$passes" = 1 ]; then pause=0.02; elif [ "$passes" -le 5 ]; then pause=; else pause=0.2; fi
     else
       passes=0
       # How the units are is asked less often than whether there is an answer.
@@ -71,5 +82,5 @@ while :; do
     [ "$looking" = no ] || look
     ! vanished || exit 1
   fi
-  sleep "$pause"
+  if [ -n "$pause" ]; then sleep "$pause"; else settle; fi
 done
