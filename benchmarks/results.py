@@ -60,19 +60,21 @@ def machine() -> str:
 
 
 def record(part: str, values: Mapping[str, float], table: Sequence[Sequence[str]]) -> None:
-    """Put one part's numbers into results.json, one flat object, and its table beside it."""
+    """Put one part's numbers into results.json, one flat object, and its table into PART.md."""
     known = json.loads(FILE.read_text()) if FILE.exists() else {}
     rounded = {name: round(value, 4) for name, value in values.items()}
     known |= {**rounded, f"{part}_machine": machine()}
     FILE.write_text(f"{json.dumps(known, indent=2, sort_keys=True)}\n")
-    (HERE / f"{part}.md").write_text(f"{machine()}\n\n{markdown(table)}\n")
+    (HERE / f"{part}.md").write_text(
+        f"{machine()}\n\n{markdown(table)}\n\n![the same as a chart]({part}.svg)\n"
+    )
 
 
 def chart(part: str, title: str, series: Mapping[str, Mapping[str, float]]) -> None:
-    """Draw horizontal bars, a group for each name and a colour for each series, as SVG."""
+    """Draw seconds as horizontal bars, a group for each name, a colour for each series, as SVG."""
     names = list(next(iter(series.values())))
     left = 12 + _LETTER * max(map(len, names))
-    right = 40 + _LETTER * max(map(len, series))
+    right = 50 + _LETTER * max(map(len, series))
     most = max(value for values in series.values() for value in values.values())
     row = len(series) * _BAR + _GAP
     lines = [f'<text x="4" y="16" font-weight="bold">{escape(title)}</text>']
@@ -85,8 +87,8 @@ def chart(part: str, title: str, series: Mapping[str, Mapping[str, float]]) -> N
             lines.append(
                 f'<rect x="{left}" y="{y}" width="{width:.1f}" height="{_BAR - 3}" '
                 f'fill="{_COLOURS[place % len(_COLOURS)]}"/>'
-                f'<text x="{left + width + 6:.1f}" y="{y + 12}">{values[name]:.2g} '
-                f"{escape(label)}</text>"
+                f'<text x="{left + width + 6:.1f}" y="{y + 12}">'
+                f"{_brief(values[name])} s{escape(label and f' ({label})')}</text>"
             )
     height = 34 + len(names) * row
     body = "\n".join(lines)
@@ -94,3 +96,7 @@ def chart(part: str, title: str, series: Mapping[str, Mapping[str, float]]) -> N
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
         f'font-family="sans-serif" font-size="12">\n{body}\n</svg>\n'
     )
+
+
+def _brief(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2f}"

@@ -90,7 +90,7 @@ def main() -> None:
         "reused_seconds": wall("inv check, all reused"),
     }
     results.record("startup", values, table)
-    results.chart("startup", "Seconds to start", {"s": {name: wall(name) for name in found}})
+    results.chart("startup", "Seconds to start", {"": {name: wall(name) for name in found}})
 
 
 if __name__ == "__main__":

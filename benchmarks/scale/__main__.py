@@ -78,7 +78,7 @@ def main() -> None:
     if not arguments.quick:
         results.record("scale", values(found), table)
         seconds = {f"{count} hosts": taken.median for count, taken in found.waiting.items()}
-        results.chart("scale", "Seconds for one deploy to all", {"s": seconds})
+        results.chart("scale", "Seconds for one deploy to all", {"": seconds})
 
 
 def rows(found: Found) -> list[list[str]]:
