@@ -1,7 +1,9 @@
 """The sides: ours, a plain parallel shell, prek, and the document's hook script.
 
-All run the same commands. Each peer is given what makes it fast: the shell one job a core, prek
-one priority for all its hooks, so that it runs them at once (https://prek.j178.dev).
+All run the same commands; as a hook the peers run the document's two lines (format, test), while
+ours has the code compiled with warnings as errors, too. Each peer is given what makes it fast: the
+shell one job a core, prek one priority for all its hooks, so that it runs them at once
+(https://prek.j178.dev).
 """
 
 import json
