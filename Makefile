@@ -46,13 +46,13 @@ lint: ## ruff, mypy, shellcheck
 
 bench: bench-check bench-startup bench-deploy bench-scale ## all of them, into benchmarks/results.json (ROUNDS=5)
 
-bench-check: ## inv check and the commit hook beside their peers (fifteen minutes)
+bench-check: ## inv check and the commit hook beside their peers (eight minutes)
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	@bootstrap/npm.sh
 	.venv/bin/python -m benchmarks.checks --rounds $(or $(ROUNDS),5)
 
-bench-startup: ## what the commands import before they do anything (two minutes)
+bench-startup: ## what the commands import before they do anything (half a minute)
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	@bootstrap/npm.sh
@@ -63,7 +63,7 @@ bench-deploy: ## deploys beside Capistrano, Mina, Ansible and the document's bas
 	@bootstrap/venv.sh dev
 	.venv/bin/python -m benchmarks.deploy --rounds $(or $(ROUNDS),5)
 
-bench-scale: ## what grows with hosts, releases, checks and history (twenty-five minutes)
+bench-scale: ## what grows with hosts, releases, checks and history (twelve minutes)
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	.venv/bin/python -m benchmarks.scale --rounds $(or $(ROUNDS),3)

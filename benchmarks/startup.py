@@ -3,7 +3,7 @@
 Each command takes turns with a Python that imports only what it cannot do without (Invoke, Fabric);
 numbers are medians with their lowest and highest value. Then each is run once more under
 `-X importtime`: how many modules, and which cost the most by themselves. Needs mix for the check
-that reuses everything. Writes benchmarks/results.json and startup.md. Two minutes.
+that reuses everything. Writes benchmarks/results.json and startup.md. Half a minute.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 Sides take turns within one run, one that did not really do its work ends the run, and each number
 is a median with its lowest and highest value. Memory and BEAM starts come from one more run of
 each. Prints a table and writes benchmarks/results.json, checks.md and checks.svg. Needs mix, node
-and the npm packages of examples/qusto; prek is installed from PyPI. Fifteen minutes on two cores.
+and the npm packages of examples/qusto; prek is installed from PyPI. Eight minutes on two cores.
 """
 
 import argparse

@@ -5,7 +5,7 @@ narrow), taking turns within one run; numbers are medians with their lowest and 
 side that has not done the document's steps (the new version serves, the one before is backed up)
 ends the run. Then each is given a release that cannot start, and is killed while the service is
 down. Needs root on Debian; installs what is missing. Writes benchmarks/results.json, deploy.md and
-deploy.svg. Twenty-five minutes on two cores with --rounds 3.
+deploy.svg. Fifteen minutes on two cores with --rounds 3.
 """
 
 import argparse

@@ -7,7 +7,7 @@ long as its BEAM was measured to take (waiting.pl); all else is real in both.
 Sizes: a first and an unchanged deploy of 12 to 500 MB, and of 1,000 to 50,000 files. Checks: tables
 of 10 to 1,000 rows that do nothing. History: commands on a host with 10,000 deploys behind it.
 
-Needs root on Debian. Writes benchmarks/results.json, scale.md and scale.svg. Twenty-five minutes
+Needs root on Debian. Writes benchmarks/results.json, scale.md and scale.svg. Twelve minutes
 on two cores with --rounds 3.
 """
 
