@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import tarfile
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -92,17 +93,17 @@ def read(path: Path) -> Artifact:
 
 
 Taker = Callable[[str, tarfile.TarInfo, Iterator[bytes]], None]
-"""Gets the name of an entry, its header, and its bytes, to be read there and then."""
+"""Gets the name of an entry, its header, and its bytes, to be read there and then, if at all."""
 
 
 def walk(artifact: Artifact, take: Taker) -> None:
-    """Hand every entry to `take`, which reads it to its end; each file is checked by that.
+    """Hand every entry to `take`, with plain rights and no owner, and check every file.
 
     Raises UsageProblem when a file is missing, changed, added, there twice, or when an entry would
     land outside the release; what was taken until then is not to be used.
     """
     unlike = f"{artifact.path} does not match its own manifest"
-    expected = {SUMS: artifact.manifest.digest, **dict(listed(artifact.sums))}
+    expected = {SUMS: artifact.manifest.digest, **listed(artifact.sums)}
     links: dict[str, str] = {}
     seen: set[str] = set()
     with tarfile.open(artifact.path, "r:gz") as tar:
@@ -117,7 +118,9 @@ def walk(artifact: Artifact, take: Taker) -> None:
                 take(name, member, iter(()))
                 continue
             digest = hashlib.sha256()
-            take(name, member, _chunks(tar.extractfile(member), digest))
+            chunks = _chunks(tar.extractfile(member), digest)
+            take(name, member, chunks)
+            deque(chunks, maxlen=0)  # what was not taken counts, too
             if name != MANIFEST and expected.pop(name, "") != digest.hexdigest():
                 raise UsageProblem(f"{unlike}: {name} changed, or is not in its list of files")
     for name in expected:
@@ -130,11 +133,9 @@ def walk(artifact: Artifact, take: Taker) -> None:
             raise UsageProblem(f"{artifact.path} holds an entry below a link: {name}")
 
 
-def listed(sums: str) -> Iterator[tuple[str, str]]:
-    """Yield name and digest of every file in the text of SHA256SUMS."""
-    for line in sums.split("\n"):
-        if line:
-            yield line[66:].removeprefix("./"), line[:64]
+def listed(sums: str) -> dict[str, str]:
+    """Return name → digest of every file in the text of SHA256SUMS."""
+    return {line[66:].removeprefix("./"): line[:64] for line in sums.split("\n") if line}
 
 
 def unpack(artifact: Artifact, into: Path) -> None:
@@ -152,17 +153,12 @@ def unpack(artifact: Artifact, into: Path) -> None:
             return
         with path.open("xb") as file:
             file.writelines(chunks)
-            os.fchmod(file.fileno(), 0o755 if is_program(member) else 0o644)
+            os.fchmod(file.fileno(), member.mode)
 
     walk(artifact, write)
     # At the end: until here nothing could be written through one.
     for path, target in links:
         path.symlink_to(target)
-
-
-def is_program(member: tarfile.TarInfo) -> bool:
-    """Tell whether the entry may be executed."""
-    return bool(member.mode & 0o100)
 
 
 def _files(tree: Path) -> list[tuple[str, Path]]:

@@ -9,7 +9,6 @@ import binascii
 import gzip
 import io
 import tarfile
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -24,7 +23,6 @@ goes by rsync, which takes up again what a bad line has cut off."""
 _DIGITS = 16
 """Of a digest, so many digits tell whether a file is the same: what is not sent by mistake is found
 out on the host, where the whole digest of every file is checked."""
-
 
 _KEPT = 128_000_000
 """Bytes of an artifact that are kept in memory; what is needed of the rest is read once more."""
@@ -42,7 +40,7 @@ class Entry:
     @property
     def mark(self) -> str:
         """What tells it from another file of that name, as `known` gives it of a host's."""
-        return _mark(self.digest, artifacts.is_program(self.header))
+        return _mark(self.digest, bool(self.header.mode & 0o100))
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Difference:
 
 def entries(artifact: Artifact, kept: int = _KEPT) -> dict[str, Entry]:
     """Read and check all of the artifact; keep at most so many bytes. Raises UsageProblem."""
-    digests = dict(artifacts.listed(artifact.sums))
+    digests = artifacts.listed(artifact.sums)
     found: dict[str, Entry] = {}
     room = kept
 
@@ -65,8 +63,6 @@ def entries(artifact: Artifact, kept: int = _KEPT) -> dict[str, Entry]:
         if header.size <= room:
             room -= header.size
             data = b"".join(chunks)
-        else:
-            deque(chunks, maxlen=0)  # read, for its digest
         found[name] = Entry(header, digests.get(name, ""), data)
 
     artifacts.walk(artifact, take)
@@ -112,8 +108,6 @@ def bundle(artifact: Artifact, found: Mapping[str, Entry], difference: Differenc
     def take(name: str, _header: tarfile.TarInfo, chunks: Iterator[bytes]) -> None:
         if name in data:
             data[name] = b"".join(chunks)
-        else:
-            deque(chunks, maxlen=0)
 
     if None in data.values():
         artifacts.walk(artifact, take)

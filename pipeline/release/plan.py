@@ -67,7 +67,8 @@ def plan(target: Target, artifact: Artifact, *, skip_migrations: bool) -> Plan:
     with closing(Cargo(artifact)) as cargo, fleets.connected(target) as fleet:
         found = fleets.survey(fleet, contents=True)
         name = deploy.new_name(found)
-        changes = [_changed(cargo, seen) for seen in found]
+        parents = {parent for name in cargo.entries for parent in PurePosixPath(name).parents}
+        changes = [_changed(cargo, seen, len(parents)) for seen in found]
         holders = fleets.each(lambda member: unlock.ask(fleet, member).by, fleet.members)
         hosts = [
             host_plan(str(member), seen, fleet.environment.keep, name, changed, holder)
@@ -136,10 +137,9 @@ def require(plan: Plan) -> None:
             raise fleets.taken(host.host, plan.environment, host.locked_by)
 
 
-def _changed(cargo: Cargo, seen: Survey) -> Changed:
-    directories = {parent for name in cargo.entries for parent in PurePosixPath(name).parents}
+def _changed(cargo: Cargo, seen: Survey, directories: int) -> Changed:
     lacking = uploads.difference(cargo, seen)
     if lacking is None:
         manifest = cargo.artifact.manifest
-        return Changed(manifest.files, manifest.bytes, len(directories))
-    return Changed(len(lacking.names), lacking.size, len(directories))
+        return Changed(manifest.files, manifest.bytes, directories)
+    return Changed(len(lacking.names), lacking.size, directories)

@@ -21,7 +21,7 @@ _PATIENCE = 60
 
 
 class Cargo:
-    """An artifact that is being read while something else is done; `close` ends that."""
+    """An artifact that is read while something else is done, until `close`."""
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
@@ -46,7 +46,7 @@ class Cargo:
             return Path(self._directory.name) / "release"
 
     def close(self) -> None:
-        """Stop reading, and remove what was unpacked."""
+        """Wait for the reading to end, and remove what was unpacked."""
         self._pool.shutdown()
         if self._directory:
             self._directory.cleanup()
@@ -75,7 +75,7 @@ def upload(fleet: Fleet, found: Sequence[Survey], cargo: Cargo, name: str) -> in
 
 def difference(cargo: Cargo, survey: Survey) -> Difference | None:
     """Return what the surveyed host lacks; None if it is not known what it has."""
-    entries = cargo.entries
+    entries = cargo.entries  # also for a host that gets all: nothing goes out of a changed artifact
     have = differences.known(survey.contents)
     if not have:
         return None

@@ -87,6 +87,7 @@ def test_one_known_release_serves_after(fault: Fault, arenas: Callable[[int], Ar
         assert reached, f"never came to {fault.when}\n{client.said()}"
     code = client.end()
     if PYTHON_STARTS in client.said():
+        assert client.said().endswith("KeyboardInterrupt\n"), client.said()
         assert not settled.outcome, client.said()
     else:
         assert "Traceback" not in client.said()

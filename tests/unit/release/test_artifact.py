@@ -47,9 +47,8 @@ def tree(tmp_path: Path) -> Path:
 def headers(path: Path) -> list[tarfile.TarInfo]:
     found = []
 
-    def take(_name: str, header: tarfile.TarInfo, chunks: Iterator[bytes]) -> None:
+    def take(_name: str, header: tarfile.TarInfo, _chunks: Iterator[bytes]) -> None:
         found.append(header)
-        b"".join(chunks)
 
     artifact.walk(artifact.read(path), take)
     return found

@@ -106,12 +106,14 @@ def sh(request: pytest.FixtureRequest) -> list[str]:
 def test_only_what_differs_is_sent(tmp_path: Path):
     base = host(tmp_path, OLD)
     new: Tree = {**OLD, "lib/same.beam": (b"other", False), "lib/new.beam": (b"n" * 10, False)}
-    found = changed(pack(tmp_path / "new", new), base)
+    packed = pack(tmp_path / "new", new)
+    found = changed(packed, base)
     assert set(found.names) == {
         *("lib/same.beam", "lib/new.beam"),
         *("current", "MANIFEST.json", "SHA256SUMS"),
     }
-    assert found.size < 1500
+    manifest = difference.entries(packed)["MANIFEST.json"].header.size
+    assert found.size == len(b"other") + 10 + len(packed.sums) + manifest
 
 
 def test_file_that_became_a_program_is_sent(tmp_path: Path):
