@@ -50,23 +50,19 @@ def in_turns(rows: Sequence[Planned], seconds: Mapping[str, float]) -> list[Plan
     Of rows that can share one BEAM, those that need less than its start go before those that need
     more: waiting for them costs less than a second BEAM on the same cores.
     """
-    sharing = [row for row in rows if row.check.shares_beam and not row.settled]
     needed = {name for row in rows for name in (*row.check.needs, *row.check.after)}
-    short = {
-        row.check.name
-        for row in sharing
-        if seconds[row.check.name] < BEAM_START and row.check.name not in needed
+    free = {
+        row.check.name: row.check
+        for row in rows
+        if row.check.shares_beam and not row.settled and row.check.name not in needed
     }
+    short = {name: check for name, check in free.items() if seconds[name] < BEAM_START}
 
     def turned(row: Planned) -> Planned:
         check = row.check
-        if row not in sharing or check.name in short or check.name in needed:
+        if check.name not in free or check.name in short:
             return row
-        before = (
-            other.check.name
-            for other in sharing
-            if other.check.name in short and other.check.mix_env == check.mix_env
-        )
+        before = (name for name, other in short.items() if other.mix_env == check.mix_env)
         return replace(row, check=replace(check, after=(*check.after, *before)))
 
     return [turned(row) for row in rows]
