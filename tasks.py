@@ -540,9 +540,8 @@ def demo(_c: Context) -> None:
 
 def _application(app: str) -> Path:
     from pipeline import app as apps
-    from pipeline import settings
 
-    return apps.find(app or None, settings.environment(), Path.cwd())
+    return apps.named(app)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def _build(target: Target, format: str, say: Steps) -> Artifact:
     from pipeline.release import build
 
     with say.step("build") as step:
-        application = apps.find(None, settings.environment(), Path.cwd())
+        application = apps.named()
         built = build.build(
             application,
             os.environ,

@@ -6,6 +6,13 @@ from pathlib import Path
 from pipeline.errors import UsageProblem
 
 
+def named(app: str = "") -> Path:
+    """Return the application of a task called here with --app=`app`. Raises UsageProblem."""
+    from pipeline import settings
+
+    return find(app or None, settings.environment(), Path.cwd())
+
+
 def find_or(fallback: Path, explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
     """Return what `find` does, or `fallback` where there is no application and none was named."""
     try:

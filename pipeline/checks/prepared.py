@@ -124,7 +124,7 @@ def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
     Raises UsageProblem. With --ci nothing is reused: a fresh clone has no past, and a cached one
     should not be believed.
     """
-    found = apps.find(app or None, all_settings.environment(), Path.cwd())
+    found = apps.named(app)
     settings = all_settings.load()
     tree: Tree | None = None
     notes: list[str] = []

@@ -10,7 +10,7 @@ from pipeline import settings as all_settings
 from pipeline.checks.table import CHECKS
 from pipeline.ci import drift, lint
 from pipeline.errors import ExitCode
-from pipeline.formats import require_known
+from pipeline.formats import print_json, require_known
 from pipeline.github import around, cache, expressions, replay, workflows
 
 
@@ -23,11 +23,11 @@ def matrix() -> int:
 def cache_key(job: str, mix_env: str, *, app: str, format: str) -> int:
     """Print key, restore keys and paths of a job's cache."""
     require_known(format)
-    found = apps.find(app or None, all_settings.environment(), Path.cwd())
+    found = apps.named(app)
     made = cache.key(job, mix_env, found, os.environ, all_settings.load().base)
     if format == "json":
         content = {"key": made.key, "restore_keys": made.restore_keys, "paths": made.paths}
-        sys.stdout.write(f"{json.dumps(content, indent=2)}\n")
+        print_json(content)
     else:
         sys.stdout.write(cache.as_outputs(made))
     return ExitCode.DONE
@@ -49,7 +49,7 @@ def check_workflows(*, app: str, format: str) -> int:
             "tools": {one.tool: {"clean": one.clean, "output": one.output} for one in said},
             "drift": lines,
         }
-        sys.stdout.write(f"{json.dumps(content, indent=2)}\n")
+        print_json(content)
     else:
         for one in said:
             sys.stdout.write(f"{'ok    ' if one.clean else 'failed'} {one.tool}\n")
@@ -63,7 +63,7 @@ def check_workflows(*, app: str, format: str) -> int:
 
 def run_job(job: str, *, workflow: str, matrix: str, only_list: bool, app: str) -> int:
     """Replay a job here, or list its steps; 1 if a step failed."""
-    found = apps.find(app or None, all_settings.environment(), Path.cwd())
+    found = apps.named(app)
     chosen = replay.choose(workflows.read_all(found, all_settings.PROJECT), job, workflow, matrix)
     context = around.github(found, chosen.workflow, chosen.job)
     own = found / replay.PLACE

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from pipeline import gitlocal
+from pipeline import asking
 from pipeline.errors import BuildFailed, UsageProblem
 from pipeline.release import artifact
 from pipeline.release.artifact import Artifact
@@ -118,15 +118,8 @@ def _run(step: BuildStep, environ: Mapping[str, str], out: TextIO) -> None:
 
 def _git(app: Path, *words: str) -> str:
     """Return git's answer about the app, empty where it is in no repository."""
-    # Inside a hook its variables name the repository of the commit, whatever -C says.
-    ended = subprocess.run(
-        ["git", "-C", str(app), *words],
-        env=gitlocal.without(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return ended.stdout.strip() if ended.returncode == 0 else ""
+    # In a large tree `git status` may take its time, and no answer would look like a clean one.
+    return asking.answer(os.environ, "git", "-C", str(app), *words, seconds=600)
 
 
 def _os() -> str:
