@@ -13,8 +13,11 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
+from pipeline import streams
 from pipeline.checks.table import CHECKS
 from pipeline.errors import UsageProblem, speaking
+
+streams.survive()
 
 _APP = "directory of the Elixir application (else QUSTO_APP_DIR, else the nearest mix.exs)"
 _FORMAT = "text or json"

@@ -6,6 +6,8 @@ Every task imports what it needs when it runs, so that `fab --list` and `--help`
 from fabric.main import program
 from invoke.collection import Collection
 
+from pipeline import streams
+
 from . import env, keys
 from .deploy import attach, deploy
 from .rollback import rollback
@@ -13,6 +15,7 @@ from .server import cleanup, doctor, health, history, logs, releases, restart, s
 from .targets import FleetExecutor
 from .trust import trust
 
+streams.survive()
 # Fabric's documented hook for host look-ups: several -H names become one call on one fleet.
 program.executor_class = FleetExecutor
 

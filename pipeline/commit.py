@@ -8,6 +8,7 @@ Invoke's own start would take longer than the whole answer when everything is re
 import sys
 from collections.abc import Sequence
 
+from pipeline import streams
 from pipeline.ahead import Started
 from pipeline.errors import ExitCode, Problem
 
@@ -21,6 +22,7 @@ def main(
 
     `asked` is what repository.ask has just returned, `beam` one that boots already.
     """
+    streams.survive()
     given = dict(zip(words[::2], words[1::2], strict=False))
     if len(words) % 2 or not set(given) <= {"--app", "--only"}:
         sys.stderr.write("usage: python -m pipeline.commit [--app DIR] [--only NAME,...]\n")

@@ -64,9 +64,6 @@ def place_of(app: str, format: str) -> Place:
     """Find the application; UsageProblem if there is none, or for a format that no report has."""
     require_known(format)
     found = apps.named(app)
-    if hasattr(sys.stdout, "reconfigure"):
-        # A reason may hold a sign that an ASCII stream lacks; a question mark beats a traceback.
-        sys.stdout.reconfigure(errors="replace")
     return Place(found, all_settings.load(), format == "json")
 
 

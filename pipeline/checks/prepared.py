@@ -107,8 +107,6 @@ def check(options: Options, *, app: str, format: str, ahead: Ahead = _NOTHING) -
             sys.stderr.write(f"note: {note}\n")
         # Files and pages about the run are written by those who can run something.
         if ready.answered and not options.junit and "GITHUB_STEP_SUMMARY" not in os.environ:
-            # As in commands: a question mark beats a traceback.
-            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
             sys.stdout.write(_answer(ready, time.monotonic() - began))
             if ready.memory:
                 ready.note()
