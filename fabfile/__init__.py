@@ -6,7 +6,7 @@ Every task imports what it needs when it runs, so that `fab --list` and `--help`
 from fabric.main import program
 from invoke.collection import Collection
 
-from pipeline import streams
+from pipeline import command_line, streams
 
 from . import env, keys
 from .deploy import attach, deploy
@@ -39,3 +39,5 @@ ns = Collection(
 )
 # Fabric would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})
+
+command_line.judge_first(program)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 @on_target(
-    short_flags=False,  # Invoke would give the overrides letters, and run out of them
     artifact="a built artifact (`inv build`); without it the release is built first",
     skip_migrations="do not run pending migrations",
     create_databases="first install: have the release create its databases where they are missing",

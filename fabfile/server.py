@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import formats
-from pipeline.errors import UsageProblem
 
 from .targets import hosts_file, on_target
 
@@ -102,8 +101,6 @@ def history(target: Target, limit: int = 30, format: str = "text") -> None:
     """Show the last deploys and rollbacks of the environment, newest last."""
     from pipeline.release import inspect, present
 
-    if limit < 1:
-        raise UsageProblem(f"--limit={limit} must be at least 1")
     rows = inspect.history(target, limit)
     formats.print_json(rows) if format == "json" else present.history(rows)
 
@@ -136,8 +133,6 @@ def logs(target: Target, lines: int = 100) -> None:
     """Show the newest lines of the service's journal on each host."""
     from pipeline.release import operate, present
 
-    if lines < 1:
-        raise UsageProblem(f"--lines={lines} must be at least 1")
     present.logs(operate.logs(target, lines))
 
 

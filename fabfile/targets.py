@@ -33,11 +33,8 @@ def hosts_file(variables: Mapping[str, str]) -> Path:
     return Path(variables.get("QUSTO_HOSTS") or settings.PROJECT / "hosts.toml")
 
 
-def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[..., None]], Any]:
-    """Make a task whose first argument is the Target that -H names; `helps` explain its options.
-
-    `short_flags` gives each option a letter too, chosen by Invoke.
-    """
+def on_target(**helps: str) -> Callable[[Callable[..., None]], Any]:
+    """Make a task whose first argument is the Target that -H names; `helps` explain its options."""
 
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
@@ -54,6 +51,6 @@ def on_target(*, short_flags: bool = True, **helps: str) -> Callable[[Callable[.
 
         wrapped: Any = speaking(wrapper)
         wrapped.__signature__ = inspect.signature(body)
-        return task(wrapped, help=helps, auto_shortflags=short_flags)
+        return task(wrapped, help=helps, auto_shortflags=False)
 
     return decorate

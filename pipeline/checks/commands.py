@@ -25,7 +25,6 @@ from pipeline.checks.scheduler import Runner
 from pipeline.checks.suite_part import Manner
 from pipeline.checks.table import MIX_ENV
 from pipeline.checks.verdicts import Outcome
-from pipeline.formats import require_known
 from pipeline.settings import Settings
 
 
@@ -62,7 +61,6 @@ class Place:
 
 def place_of(app: str, format: str) -> Place:
     """Find the application; UsageProblem if there is none, or for a format that no report has."""
-    require_known(format)
     found = apps.named(app)
     return Place(found, all_settings.load(), format == "json")
 

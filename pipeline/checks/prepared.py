@@ -21,7 +21,6 @@ from pipeline.checks.reuse import Memory
 from pipeline.checks.verdicts import Outcome, Verdict
 from pipeline.checks.worktree import NoTree, Tree
 from pipeline.errors import ExitCode, UsageProblem
-from pipeline.formats import require_known
 from pipeline.settings import Settings
 
 
@@ -91,7 +90,6 @@ class Prepared:
 def check(options: Options, *, app: str, format: str, ahead: Ahead = _NOTHING) -> int:
     """Run the planned checks, or answer at once if nothing is left to run; the exit code."""
     began = time.monotonic()
-    require_known(format)
     if options.fix:
         from pipeline.checks import fixing
 

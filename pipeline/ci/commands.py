@@ -10,7 +10,7 @@ from pipeline import settings as all_settings
 from pipeline.checks.table import CHECKS
 from pipeline.ci import drift, lint
 from pipeline.errors import ExitCode
-from pipeline.formats import print_json, require_known
+from pipeline.formats import print_json
 from pipeline.github import around, cache, expressions, replay, workflows
 
 
@@ -22,7 +22,6 @@ def matrix() -> int:
 
 def cache_key(job: str, mix_env: str, *, app: str, format: str) -> int:
     """Print key, restore keys and paths of a job's cache."""
-    require_known(format)
     found = apps.named(app)
     made = cache.key(job, mix_env, found, os.environ, all_settings.load().base)
     if format == "json":
@@ -35,7 +34,6 @@ def cache_key(job: str, mix_env: str, *, app: str, format: str) -> int:
 
 def check_workflows(*, app: str, format: str) -> int:
     """Lint the workflow files and compare them with the check table; 1 with findings."""
-    require_known(format)
     project = all_settings.PROJECT
     found = apps.find_or(project, app or None, all_settings.environment(), Path.cwd())
     places = workflows.files(found, all_settings.PROJECT)

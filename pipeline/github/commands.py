@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline import app as apps
 from pipeline import asking, github_api, redaction, settings, tables
 from pipeline.errors import ExitCode, UsageProblem
-from pipeline.formats import print_json, require_known
+from pipeline.formats import print_json
 from pipeline.github import protection, rulesets, secrets, workflows
 from pipeline.github.protection import Wanted
 from pipeline.github.secrets import Found, Kind, Needed
@@ -74,7 +74,6 @@ def _tell(one: rulesets.Compared, *, apply: bool) -> None:
 
 def list_secrets(environment: str, *, app: str, format: str) -> int:
     """Print which secrets and variables the workflows need and where GitHub has them; 1 if not."""
-    require_known(format)
     place = application(app)
     wanted = _needed(place, environment)
     with api(place) as github:

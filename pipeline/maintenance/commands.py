@@ -6,7 +6,7 @@ from functools import cache
 
 from pipeline import settings, tables
 from pipeline.errors import Problem, UsageProblem
-from pipeline.formats import print_json, require_known
+from pipeline.formats import print_json
 from pipeline.github import workflows
 from pipeline.github.commands import api, application
 from pipeline.github_api import GitHub
@@ -16,7 +16,6 @@ from pipeline.maintenance.rows import Duty, Period
 
 def maintain(period: str, *, app: str, format: str) -> int:
     """Look after all duties, or those of one period; 1 if one is due, 3 if one is not known."""
-    require_known(format)
     known = tuple(map(str, Period))
     if period and period not in known:
         raise UsageProblem(f"--period {period!r} is not known", remedy=f"use {', '.join(known)}")

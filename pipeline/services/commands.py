@@ -8,7 +8,7 @@ from pathlib import Path
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from pipeline.errors import ExitCode, Problem
-from pipeline.formats import print_json, require_known
+from pipeline.formats import print_json
 from pipeline.services import compose, docker, probes
 from pipeline.services.named import DOCUMENTED, Service, named
 from pipeline.services.probes import Fault, Trouble
@@ -35,7 +35,6 @@ def look(app: Path, environ: Mapping[str, str]) -> list[State]:
 
 def status(app: Path, environ: Mapping[str, str], *, format: str) -> int:
     """Print which services answer; 1 if one does not. Starts nothing and does not ask docker."""
-    require_known(format)
     states = look(app, environ)
     _report(states, format, [])
     return ExitCode.CHECK_FAILED if any(state.trouble for state in states) else ExitCode.DONE
@@ -46,7 +45,6 @@ def up(app: Path, environ: Mapping[str, str], *, format: str) -> int:
 
     Raises Problem, before anything is started or with the last words of what was.
     """
-    require_known(format)
     states = look(app, environ)
     missing = [state.service for state in states if state.trouble]
     if missing:
@@ -74,7 +72,6 @@ def up(app: Path, environ: Mapping[str, str], *, format: str) -> int:
 
 def down(app: Path, environ: Mapping[str, str], *, format: str) -> int:
     """Remove the containers that `up` has started, with their data; nothing else is stopped."""
-    require_known(format)
     project = docker.project(app, environ)
     had = project.containers()
     if had:

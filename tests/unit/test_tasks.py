@@ -52,9 +52,9 @@ def test_no_mix_exs_is_one_line_and_exit_two(tmp_path: Path, task: str):
     ("words", "message"),
     [
         (["check", "--only", "fromat"], "--only: there is no check 'fromat'; did you mean format?"),
-        (["check", "--jobs", "many"], "--jobs 'many' is not a number above zero"),
-        (["check", "--jobs", "0"], "--jobs '0' is not a number above zero"),
-        (["check", "--format", "xml"], "--format 'xml' is not known; use text or json"),
+        (["check", "--jobs", "many"], "--jobs=many is not a whole number of at least 1"),
+        (["check", "--jobs", "0"], "--jobs=0 is not a whole number of at least 1"),
+        (["check", "--format", "xml"], "--format=xml is not known; use text or json"),
         (["check", "--app", "/nowhere"], "--app names /nowhere, which holds no mix.exs; "),
         (["test", "--partition", "7"], "--partition 7: there are 6; see --partitions"),
     ],
