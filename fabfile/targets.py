@@ -47,6 +47,7 @@ def on_target(**helps: str) -> Callable[[Callable[..., None]], Any]:
             variables = settings.environment()
             target = inventory.resolve(names, hosts_file(variables), variables)
             redaction.learn([target.environment.key, target.environment.key_passphrase])
+            redaction.allow(inventory.public_texts(target.environment))
             body(target, *args, **kwargs)
 
         wrapped: Any = speaking(wrapper)

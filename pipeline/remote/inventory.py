@@ -73,6 +73,19 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return f"Environment({self.name})"
 
 
+def public_texts(environment: Environment) -> list[str]:
+    """Return every text of the environment that is no secret: names, paths, addresses."""
+    secret = ("key", "key_passphrase")
+    rest = {
+        name: text
+        for name, text in msgspec.structs.asdict(environment).items()
+        if name not in secret
+    }
+    values = [*rest.values(), *msgspec.structs.asdict(environment.health).values()]
+    flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return [text for text in flat if isinstance(text, str) and text]
+
+
 @dataclass(frozen=True)
 class Host:
     """One machine of an environment."""
