@@ -94,6 +94,7 @@ def status(target: Target, format: str = "text") -> None:
 
     rows = inspect.status(target)
     formats.print_json(rows) if format == "json" else present.status(rows)
+    inspect.require_known(rows)
 
 
 @on_target(limit="how many, at most", format="text or json")

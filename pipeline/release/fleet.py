@@ -15,7 +15,7 @@ from typing import TypeVar
 from fabric import Connection
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pipeline.errors import Locked, Problem, UsageProblem
+from pipeline.errors import Locked, Problem, Unreachable, UsageProblem
 from pipeline.release import layout as layouts
 from pipeline.release import survey as surveys
 from pipeline.release.layout import Layout
@@ -117,9 +117,24 @@ def survey(fleet: Fleet, history: int = 400, *, contents: bool = False) -> list[
     script = surveys.script(fleet.layout, history=history, contents=contents)
 
     def one(member: Member) -> Survey:
-        return surveys.parse(execute.sh(member.connection, script).out.splitlines())
+        ended = execute.sh(member.connection, script)
+        if ended.code:
+            raise Unreachable(
+                f"{member}: it could not be looked at (exit {ended.code})", detail=ended.err
+            )
+        return _parsed(member, ended.out.splitlines())
 
     return each(one, fleet.members)
+
+
+def _parsed(member: Member, lines: Sequence[str]) -> Survey:
+    try:
+        return surveys.parse(lines)
+    except ValueError as error:
+        raise Unreachable(
+            f"{member}: what it says of itself cannot be understood: {error}",
+            detail="\n".join(lines[-20:]),
+        ) from None
 
 
 @contextmanager
@@ -180,7 +195,7 @@ def _take(fleet: Fleet, script: str, stack: ExitStack) -> list[Survey]:
         stack.callback(held.release)
         if not held.held:
             raise _refusal(fleet, member, held)
-        return surveys.parse(held.lines)
+        return _parsed(member, held.lines)
 
     first = one(fleet.members[0])
     others = each(one, fleet.members[1:]) if fleet.members[1:] else []
@@ -216,7 +231,11 @@ def _refusal(fleet: Fleet, member: Member, held: execute.Held) -> Problem:
         return taken(str(member), name, details)
     if any(line.startswith("unready\t") for line in held.lines):
         return UsageProblem(
-            f"{member} is not set up for {name}: {fleet.layout.deploy} cannot be written",
+            f"{member} is not set up for {name}: {fleet.layout.deploy} is not there",
             remedy=f"run `fab -H {name} setup` once",
         )
-    return Problem(f"{member}: the lock could not be taken", detail=held.error)
+    said = held.error.strip().splitlines() or [f"exit {held.code}"]
+    return Problem(
+        f"{member}: the lock could not be taken: {said[-1]}",
+        detail="\n".join(said[:-1]),
+    )

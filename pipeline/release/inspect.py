@@ -1,5 +1,6 @@
 """Looking at servers: what serves, what is there, what happened. Nothing here changes anything."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.release import fleet as fleets
@@ -19,6 +20,8 @@ class Serving:
     service: str
     since: str
     activation: str
+    silent: str = ""
+    """Why systemd did not answer, so that the service is unknown."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ def history(target: Target, limit: int) -> list[Entry]:
 
 def _serving(host: str, survey: Survey) -> Serving:
     manifest = survey.versions.get(survey.current, {})
-    if survey.activating:
+    if survey.silent:
+        activation = f"unknown ({survey.phase})" if survey.phase else "unknown"
+    elif survey.activating:
         activation = f"running ({survey.phase})"
     elif surveys.left_open(survey):
         activation = f"left open in phase {survey.phase}"
@@ -74,10 +79,21 @@ def _serving(host: str, survey: Survey) -> Serving:
         release=survey.current or "none",
         version=str(manifest.get("version", "")),
         commit=str(manifest.get("commit", ""))[:9],
-        service=f"{service.get('ActiveState', '?')}" if loaded else "not set up",
+        service="unknown"
+        if survey.silent
+        else f"{service.get('ActiveState', '?')}"
+        if loaded
+        else "not set up",
         since=service.get("ActiveEnterTimestamp", ""),
         activation=activation,
+        silent=survey.silent,
     )
+
+
+def require_known(rows: Iterable[Serving]) -> None:
+    """Raise Unreachable for a host whose systemd did not answer."""
+    for row in rows:
+        surveys.require_answer(row.silent, row.host)
 
 
 def _listed(name: str, survey: Survey, before: str) -> Listed:

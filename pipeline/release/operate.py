@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pipeline.errors import Problem
+from pipeline.errors import Problem, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import diagnosis, health
 from pipeline.release import fleet as fleets
@@ -44,11 +44,15 @@ def logs(target: Target, lines: int) -> list[tuple[str, str]]:
     """Return the newest `lines` of the service's journal on each host, as (host, text)."""
     with fleets.connected(target) as fleet:
         unit = shlex.quote(f"{fleet.layout.service}.service")
-        script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {unit} 2>&1"
-        return fleets.each(
-            lambda member: (str(member), execute.sh(member.connection, script, timeout=60).out),
-            fleet.members,
-        )
+        script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {unit}"
+
+        def one(member: Member) -> tuple[str, str]:
+            ended = execute.sh(member.connection, script, timeout=60)
+            if ended.code:
+                raise Unreachable(f"{member}: its journal cannot be read", detail=ended.err)
+            return str(member), ended.out
+
+        return fleets.each(one, fleet.members)
 
 
 def restart(target: Target, *, lock_wait: float = 0, say: Steps) -> None:

@@ -75,6 +75,10 @@ _Found = tuple[Literal["ok", "note", "bad"], str, str]
 
 def _setup(survey: Survey, environment: Environment, layout: Layout) -> list[_Found]:
     remedy = f"run `fab -H {environment.name} setup` once"
+    if survey.silent:
+        return [("bad", f"systemd does not answer there: {survey.silent}", "look on the host")]
+    if survey.unwritable:
+        return [("bad", f"cannot be written: {survey.unwritable[0]}", "look on the host")]
     if not survey.ready:
         return [("bad", f"not set up: {layout.deploy} cannot be written", remedy)]
     if survey.service.get("LoadState") != "loaded":

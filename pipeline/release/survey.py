@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.errors import UsageProblem
+from pipeline.errors import Problem, Unreachable, UsageProblem
 from pipeline.release import naming, shell
 from pipeline.release.activation import TERMINAL
 from pipeline.release.layout import Layout
@@ -62,6 +62,10 @@ class Survey:
     journal: dict[str, str] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    unwritable: tuple[str, ...] = ()
+    """Directories of setup that are there and cannot be written, each with the reason."""
+    silent: str = ""
+    """Why systemd did not answer; the service and a running activation are unknown then."""
     contents: str = ""
     """What the serving release consists of, as difference.known reads it, if it was asked for."""
     dumps: dict[str, int] = field(default_factory=dict)
@@ -139,6 +143,8 @@ def parse(lines: Iterable[str]) -> Survey:
         journal=dict(text.split("\t", 1) for text in found.get("journal", []) if "\t" in text),
         versions={name: _json(text) for name, text in manifests.items()},
         problems=tuple(problems),
+        unwritable=tuple(found.get("unwritable", [])),
+        silent=one("silent"),
         contents=one("contents"),
         dumps={
             name: int(size)
@@ -151,7 +157,8 @@ def parse(lines: Iterable[str]) -> Survey:
 
 def left_open(survey: Survey) -> bool:
     """Tell whether an activation began here, never ended, and is not running any more."""
-    return bool(survey.phase) and survey.phase not in TERMINAL and not survey.activating
+    running = survey.activating or survey.silent  # what is not known may run
+    return bool(survey.phase) and survey.phase not in TERMINAL and not running
 
 
 def serving_stack(history: Iterable[Entry]) -> list[str]:
@@ -206,14 +213,29 @@ def predecessor(survey: Survey) -> str:
 
 
 def require_ready(survey: Survey, where: str, environment: str) -> None:
-    """Refuse a host that setup has not prepared, or whose `current` is not ours."""
+    """Refuse a host that setup has not prepared, or whose `current` is not ours.
+
+    Raises Unreachable where that is not known.
+    """
+    require_answer(survey.silent, where)
     if survey.problems:
         raise UsageProblem(f"{where}: {survey.problems[0]}", remedy="move it away by hand first")
+    if survey.unwritable:
+        raise Problem(f"{where} cannot be written: {survey.unwritable[0]}")
     if not survey.ready or survey.service.get("LoadState") != "loaded":
         missing = "directories" if not survey.ready else "service unit"
         raise UsageProblem(
             f"{where} is not set up for {environment}: no {missing}",
             remedy=f"run `fab -H {environment} setup` once",
+        )
+
+
+def require_answer(silent: str, where: str) -> None:
+    """Raise Unreachable for a host whose systemd did not answer; `silent` is why."""
+    if silent:
+        raise Unreachable(
+            f"{where}: systemd does not answer there: {silent}",
+            remedy="whether the service runs is not known; `systemctl status` on the host",
         )
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from pipeline.errors import Unreachable
 from pipeline.release import fleet as fleets
 from pipeline.release import shell
 from pipeline.release.fleet import Fleet, Member
@@ -38,14 +39,18 @@ def release(target: Target) -> list[Lock]:
 def ask(fleet: Fleet, member: Member, *, release: bool = False) -> Lock:
     """Return who holds the lock of one host; with `release`, end the processes that do."""
     script = shell.render("holders", BASE=str(fleet.layout.base), RELEASE=int(release))
-    lines = execute.sh(member.connection, script, timeout=30).out.splitlines()
+    ended = execute.sh(member.connection, script, timeout=30)
+    if ended.code:
+        raise Unreachable(f"{member}: who holds the lock is not known", detail=ended.err)
+    lines = ended.out.splitlines()
     holder = next((line[7:] for line in lines if line.startswith("holder\t")), None)
     if holder is None:
         return Lock(str(member))
     try:
         said = json.loads(holder)
     except ValueError:
-        said = {}
+        said = None
+    said = said if isinstance(said, dict) else {}
     return Lock(
         host=str(member),
         by=str(said.get("by", "someone")),

@@ -1,22 +1,42 @@
 """Running scripts on a host over Fabric's Connection, each in one round trip.
 
-paramiko's own exec_command is used below Fabric's run: it takes 3 ms instead of 11, does not cut
+paramiko's own channels are used below Fabric's run: that takes 3 ms instead of 11, does not cut
 UTF-8 at every thousandth byte, is linear in the size of the output, and has a standard input
-(research/fabric.md section 3).
+(research/fabric.md section 3). Each script goes in a frame (framing.py), so that no login shell can
+spoil it and no answer is taken for another.
 """
 
-import shlex
-import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from fabric import Connection
-from paramiko import Channel, SSHException, Transport
+from paramiko import Channel, ChannelException, Message, SSHException, Transport
+from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from pipeline.errors import Unreachable
+from pipeline.remote.framing import Answer, frame
+
+LOGIN = 30.0
+"""Seconds that a login may take, from the request for a session to our script's first line."""
+
+_CHUNK = 65536
+
+_TURN = 0.5
+"""Seconds after which a silent standard output is left, to see whether errors have come."""
+
+_PROBE = 5.0
+"""Seconds within which a host must answer a keepalive for its line to be alive."""
+
+_LAST_WORDS = 2.0
+"""Seconds that a login may take to end when our script has."""
+
+_BROKEN = (OSError, EOFError, SSHException)
+"""What paramiko raises for a line, a session or a host that failed."""
 
 
 @dataclass(frozen=True)
@@ -28,60 +48,274 @@ class Output:
     err: str
 
 
+class Input:
+    """A script's standard input that is fed while the script runs, also over a new line."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._text = b""
+        self._channel: Channel | None = None
+
+    def send(self, text: bytes) -> None:
+        """Send `text`, at once if a script reads it, and again to any that begins later."""
+        with self._lock:
+            self._text += text
+            if self._channel:
+                with suppress(TimeoutError):
+                    _try_to_send(self._channel, text)
+
+    def attach(self, channel: Channel) -> None:
+        """Give what was sent so far to a script that has just begun."""
+        with self._lock:
+            self._channel = channel
+            _try_to_send(channel, self._text)
+
+
 def sh(
     connection: Connection,
     script: str,
     *,
-    stdin: bytes = b"",
+    stdin: bytes | Input = b"",
     on_line: Callable[[str], None] | None = None,
-    timeout: float | None = None,
+    timeout: float = 60,
 ) -> Output:
     """Run the POSIX sh `script`; a failing one is for the caller to judge.
 
-    Secrets go through `stdin`, never into the script, which others on the host can see in ps.
+    It runs in a clean environment (framing.CLEAN), in the user's home. Secrets go through `stdin`.
     `on_line` gets each line of the standard output as it comes. `timeout` bounds the silence
-    between two pieces of output, in seconds. Raises Unreachable when the line drops.
+    between two pieces of output, in seconds. Raises Unreachable when the line drops, and when the
+    host did not run the script, or not to its end: what it printed is no answer then.
     """
-    try:
-        channel = _channel(connection)
-        channel.settimeout(timeout)
-        channel.exec_command(f"/bin/sh -c {shlex.quote(script)}")
-        _feed(channel, stdin)
-        lines = []
-        for raw in channel.makefile("rb", -1):
-            line = raw.decode("utf-8", "replace")
-            lines.append(line)
-            if on_line:
-                on_line(line.rstrip("\n"))
-        err = channel.makefile_stderr("rb", -1).read().decode("utf-8", "replace")
-        code = channel.recv_exit_status()
-    except (OSError, EOFError, SSHException) as error:
-        raise dropped(connection, error) from None
-    if code == -1:
-        raise dropped(connection, EOFError())
-    return Output(code, "".join(lines), err)
+    running = _Running(connection, script, stdin, timeout)
+    running.read(on_line or (lambda _line: None))
+    return running.output()
 
 
-def _feed(channel: Channel, stdin: bytes) -> None:
-    """Send the whole standard input; a script may end without having read it, with words on why."""
+class Held:
+    """A script that goes on running on the host until it is let go: it holds a lock.
+
+    It must print the line `held` when it has what it came for. Its standard input stays open, and
+    a byte is sent every `beat` seconds; when we close it, or die, it reads the end of file and
+    ends, and so it does when no byte comes any more. Raises Unreachable as `sh` does.
+    """
+
+    def __init__(
+        self, connection: Connection, script: str, beat: float = 5.0, timeout: float = 60
+    ) -> None:
+        self._running = _Running(connection, script, Input(), timeout)
+        self._released = threading.Event()
+        self.lines: list[str] = []
+        self._running.read(self.lines.append, until="held")
+        self.held = self.lines[-1:] == ["held"]
+        if self.held:
+            self.lines.pop()
+            self.code, self.error = 0, ""
+            threading.Thread(target=self._beat, args=(beat,), daemon=True).start()
+        else:
+            output = self._running.output()
+            self.code, self.error = output.code, output.err
+
+    def release(self) -> None:
+        """End the script; the host's kernel frees what it held."""
+        self._released.set()
+        self._running.channel.close()
+
+    def _beat(self, seconds: float) -> None:
+        while not self._released.wait(seconds):
+            try:
+                self._running.channel.sendall(b".")
+            except _BROKEN:
+                return  # the line is gone, as the next command over it will say
+
+
+class _Running:
+    """One script that was sent to a host, and its answer as far as it has come."""
+
+    def __init__(
+        self, connection: Connection, script: str, stdin: bytes | Input, timeout: float
+    ) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._login_by = time.monotonic() + LOGIN
+        framed = frame(script)
+        self._answer = Answer(framed.nonce)
+        self.channel = _SESSIONS.take(connection)
+        try:
+            self.channel.settimeout(timeout)
+            _request(connection.transport, self.channel, framed.command)
+            if isinstance(stdin, Input):
+                _try_to_send(self.channel, framed.payload)
+                stdin.attach(self.channel)
+            elif _try_to_send(self.channel, framed.payload + stdin):
+                self.channel.shutdown_write()
+        except TimeoutError:
+            raise self._stalled() from None
+        except _BROKEN as error:
+            raise dropped(connection, error) from None
+
+    def read(self, on_line: Callable[[str], None], until: str = "") -> None:
+        """Read to the end, or to the line `until`; `on_line` gets each line of the script."""
+        channel, answer = self.channel, self._answer
+        heard = time.monotonic()
+        ended_by = float("inf")
+        channel.settimeout(_TURN)
+        try:
+            while True:
+                data = _receive(channel)
+                now = time.monotonic()
+                while channel.recv_stderr_ready():
+                    answer.take_err(channel.recv_stderr(_CHUNK))
+                    heard = now
+                if data == b"":
+                    break
+                if data:
+                    heard = now
+                    lines = answer.take(data)
+                    for line in lines:
+                        on_line(line)
+                    if until and until in lines:
+                        return
+                if answer.code is not None:
+                    ended_by = min(ended_by, now + _LAST_WORDS)
+                if now > min(heard + self._timeout if answer.begun else self._login_by, ended_by):
+                    break
+            if answer.code is None and data != b"":
+                raise self._stalled()
+            channel.status_event.wait(_TURN)
+        except _BROKEN as error:
+            raise dropped(self._connection, error) from None
+        channel.close()
+
+    def output(self) -> Output:
+        """Return the whole answer. Raises Unreachable for anything less."""
+        answer = self._answer
+        if answer.code is not None:
+            return Output(answer.code, answer.out, answer.err)
+        if not self._connection.is_connected:
+            raise dropped(self._connection, EOFError())
+        raise self._cut_off() if answer.begun else self._not_run()
+
+    def _not_run(self) -> Unreachable:
+        """Return the error of a login that ended without having run the script."""
+        where = f"{self._connection.host}: the login as {self._connection.user}"
+        said = self._answer.noise.splitlines()
+        if self._answer.torn:
+            return Unreachable(
+                f"{where} took away what was sent for our script, so it was not run",
+                remedy="a start-up file of the login shell reads its standard input",
+                detail="\n".join(said[:20]),
+            )
+        if not self.channel.event_ready:
+            return Unreachable(
+                f"{where} was refused a command",
+                remedy="is there a limit on the user's processes, or is the host out of them?",
+                detail="\n".join(said[:20]),
+            )
+        how = f" (exit {code})" if (code := self._exit_status()) >= 0 else ""
+        return Unreachable(
+            f"{where} ran no script of ours{how}; it said: {said[-1][:300]}"
+            if said
+            else f"{where} ran no script of ours and said nothing{how}",
+            remedy="nothing is known of the host, and nothing was changed by this; the user's "
+            "login shell and sshd's settings (ForceCommand, an account that has expired) decide "
+            "what a login runs",
+            detail="\n".join(said[:20]) if len(said) > 1 else "",
+        )
+
+    def _cut_off(self) -> Unreachable:
+        said = f"{self._answer.out}{self._answer.err}".splitlines()
+        return Unreachable(
+            f"{self._connection.host}: our script was cut off there, so its answer is not whole",
+            remedy="something ended it on the host; the command may be run again",
+            detail="\n".join(said[-20:]),
+        )
+
+    def _exit_status(self) -> int:
+        return self.channel.recv_exit_status() if self.channel.exit_status_ready() else -1
+
+    def _stalled(self) -> Unreachable:
+        """Return the error of an answer that does not come: the line, the login or the script."""
+        host = self._connection.host
+        self.channel.close()
+        if not _is_alive(self._connection.transport):
+            return Unreachable(
+                f"{host}: the line is silent; not even a keepalive was answered",
+                remedy="is the host up, and the network between?",
+            )
+        said = self._answer.noise.splitlines()
+        if not self._answer.begun:
+            return Unreachable(
+                f"{host}: the login takes longer than {LOGIN:g} s, though the host answers",
+                remedy=f"time it: `ssh {self._connection.user}@{host} true`",
+                detail="\n".join(said[:20]),
+            )
+        return Unreachable(
+            f"{host}: our script there has been silent for {self._timeout:g} s, though the host "
+            "answers",
+            detail="\n".join(f"{self._answer.out}{self._answer.err}".splitlines()[-20:]),
+        )
+
+
+def _receive(channel: Channel) -> bytes | None:
+    """Return what has come on the standard output; b"" at its end, None if nothing comes."""
     try:
-        channel.sendall(stdin)
-        channel.shutdown_write()
+        return bytes(channel.recv(_CHUNK))
+    except TimeoutError:
+        return None
+
+
+def _request(transport: Transport, channel: Channel, command: str) -> None:
+    """Ask for `command` to be run, without waiting for the word that it is, a round trip later.
+
+    paramiko's exec_command would wait. A host that refuses closes the channel.
+    """
+    message = Message()
+    message.add_byte(cMSG_CHANNEL_REQUEST)
+    message.add_int(channel.remote_chanid)
+    message.add_string("exec")
+    message.add_boolean(True)
+    message.add_string(command)
+    transport._send_user_message(message)  # type: ignore[attr-defined]  # below its public API
+
+
+def _try_to_send(channel: Channel, data: bytes) -> bool:
+    """Send all of `data`; False if the other side has ended, whose words then tell why."""
+    try:
+        channel.sendall(data)
+    except TimeoutError:
+        raise
     except OSError:
-        if not channel.exit_status_ready():
-            raise
+        return False
+    return True
+
+
+def _is_alive(transport: Transport | None) -> bool:
+    """Tell whether the host still answers on this line."""
+    if transport is None or not transport.is_active():
+        return False
+    answered = threading.Event()
+
+    def ask() -> None:
+        transport.global_request("keepalive@openssh.com", wait=True)
+        if transport.is_active():
+            answered.set()
+
+    # A daemon: on a line that is dead it would keep the program from ending.
+    threading.Thread(target=ask, name="keepalive", daemon=True).start()
+    return answered.wait(_PROBE)
 
 
 def dropped(connection: Connection, error: BaseException) -> Unreachable:
     """Return the error for a connection that broke in the middle of a command."""
-    reason = "no answer in time" if isinstance(error, socket.timeout) else str(error)
+    reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
     return Unreachable(f"{connection.host}: the connection broke: {reason or 'closed'}")
 
 
 class _Sessions:
     """One session of each connection, opened while the one before it is in use.
 
-    To open one costs a round trip, and whoever runs one script soon runs another.
+    To open one costs a round trip, and whoever runs one script soon runs another. Where the host
+    allows no session more than those in use, none is opened ahead any more.
     """
 
     def __init__(self) -> None:
@@ -90,17 +324,55 @@ class _Sessions:
 
     def take(self, connection: Connection) -> Channel:
         """Return a session that nobody else uses, and have the next one opened."""
-        connection.open()
+        try:
+            connection.open()
+        except _BROKEN as error:
+            raise dropped(connection, error) from None
         transport = connection.transport
         with self._lock:
-            opened = self._ready.pop(transport, None)
-        channel: Channel | None = opened.result() if opened else None
+            opened = self._ready.get(transport)
+            is_scarce = opened is not None and opened.done() and opened.result() is None
+            if not is_scarce:
+                self._ready.pop(transport, None)
+        channel = opened.result() if opened else None
         if channel is None or channel.closed:
-            channel = connection.create_session()
+            channel = _open(connection)
         with self._lock:
             if transport not in self._ready:
                 self._ready[transport] = _opening(transport)
         return channel
+
+    def close(self, connection: Connection) -> None:
+        """Close the session that was opened ahead, for one that is opened by others."""
+        with self._lock:
+            opened = self._ready.pop(connection.transport, None)
+        if opened and (channel := opened.result()):
+            channel.close()
+
+
+def _open(connection: Connection) -> Channel:
+    """Open a session. One that has just ended may still count at the host, so ask twice."""
+    until = time.monotonic() + _LAST_WORDS
+    while True:
+        try:
+            channel: Channel = connection.transport.open_session(timeout=LOGIN)
+            return channel
+        except ChannelException as error:
+            if time.monotonic() < until:
+                time.sleep(_TURN)
+                continue
+            raise Unreachable(
+                f"{connection.host}: the host refused to open a session: {error.text}",
+                remedy="a command needs two at once over its connection: does MaxSessions in "
+                "sshd_config, or a limit on the user's processes, allow them?",
+            ) from None
+        except _BROKEN as error:
+            if connection.is_connected and _is_alive(connection.transport):
+                raise Unreachable(
+                    f"{connection.host}: opening a session takes longer than {LOGIN:g} s, though "
+                    "the host answers"
+                ) from None
+            raise dropped(connection, error) from None
 
 
 def _opening(transport: Transport) -> "Future[Channel | None]":
@@ -109,8 +381,8 @@ def _opening(transport: Transport) -> "Future[Channel | None]":
 
     def ask() -> None:
         try:
-            opened.set_result(transport.open_session())
-        except (OSError, EOFError, SSHException):
+            opened.set_result(transport.open_session(timeout=LOGIN))
+        except _BROKEN:
             opened.set_result(None)  # who needs one asks again, and is told why
 
     # A daemon: on a line that is dead it would keep the program from ending.
@@ -121,45 +393,6 @@ def _opening(transport: Transport) -> "Future[Channel | None]":
 _SESSIONS = _Sessions()
 
 
-def _channel(connection: Connection) -> Channel:
-    return _SESSIONS.take(connection)
-
-
-class Held:
-    """A script that goes on running on the host until it is let go: it holds a lock.
-
-    It must print the line `held` when it has what it came for. Its standard input stays open, and
-    a byte is sent every `beat` seconds; when we close it, or die, it reads the end of file and
-    ends, and so it does when no byte comes any more.
-    """
-
-    def __init__(self, connection: Connection, script: str, beat: float = 5.0) -> None:
-        self._channel = _channel(connection)
-        self._released = threading.Event()
-        self._channel.exec_command(f"/bin/sh -c {shlex.quote(script)}")
-        self.lines: list[str] = []
-        self.held = False
-        for raw in self._channel.makefile("rb", -1):
-            line = raw.decode("utf-8", "replace").rstrip("\n")
-            if line == "held":
-                self.held = True
-                break
-            self.lines.append(line)
-        if self.held:
-            self.code, self.error = 0, ""
-            threading.Thread(target=self._beat, args=(beat,), daemon=True).start()
-        else:
-            self.error = self._channel.makefile_stderr("rb", -1).read().decode("utf-8", "replace")
-            self.code = self._channel.recv_exit_status()
-
-    def release(self) -> None:
-        """End the script; the host's kernel frees what it held."""
-        self._released.set()
-        self._channel.close()
-
-    def _beat(self, seconds: float) -> None:
-        while not self._released.wait(seconds):
-            try:
-                self._channel.sendall(b".")
-            except (OSError, SSHException):
-                return  # the line is gone, as the next command over it will say
+def close_spare(connection: Connection) -> None:
+    """Close the session that was opened ahead: SFTP is about to open one of its own."""
+    _SESSIONS.close(connection)

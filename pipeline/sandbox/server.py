@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import asyncssh
 
+from pipeline.remote.framing import CLEAN
+
 Environ = Callable[[str], Mapping[str, str]]
 """From a user's name to the environment of that user's commands; HOME must exist."""
 
@@ -95,7 +97,8 @@ class Server:
                 child = await asyncio.create_subprocess_exec(
                     "/bin/sh",
                     "-c",
-                    process.command or "exec /bin/sh",
+                    # The clean environment of this host's commands is the sandbox's own.
+                    (process.command or "exec /bin/sh").replace(CLEAN, "/usr/bin/env"),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=out,
                     stderr=err,

@@ -29,6 +29,7 @@ PACKAGES = (
     "libtinfo6",
     "libstdc++6",
     "zlib1g",
+    "tcsh",  # a login shell that is no relative of sh
 )
 RECIPE = "1"  # raise it when `_build` changes, so that older trees are not taken
 

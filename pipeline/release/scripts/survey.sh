@@ -11,9 +11,16 @@ COLUMNS=1000 sudo -n -l 2>/dev/null | sed -n 's/^ *(root) NOPASSWD: /sudo\t/p'
 for program in curl flock sha256sum rsync tar sudo; do
   command -v "$program" >/dev/null 2>&1 && say have "$program"
 done
-if [ -w "$BASE/.deploy" ] && [ -w "$BASE/releases" ] && [ -w "$BACKUPS" ]; then
-  say ready yes
-fi
+ready=yes
+for directory in "$BASE/.deploy" "$BASE/releases" "$BACKUPS"; do
+  if [ ! -d "$directory" ]; then
+    ready=no
+  elif [ ! -w "$directory" ]; then
+    ready=no
+    say unwritable "$directory$(mkdir "$directory/.writable" 2>&1 | sed 's/.*:/:/')"
+  fi
+done
+[ "$ready" = no ] || say ready yes
 if [ -L "$BASE/current" ]; then
   say current "$(readlink "$BASE/current")"
 elif [ -e "$BASE/current" ]; then
@@ -51,11 +58,20 @@ cat "$BASE/.deploy/history.jsonl.1" "$BASE/.deploy/history.jsonl" 2>/dev/null |
   phase=$(sed -n 's/^phase\t\([a-z-]*\)\t.*/\1/p' "$BASE/.deploy/journal" | tail -n 1)
   say phase "${phase:-begun}"
 }
-case "$(systemctl is-active "$UNIT.service")" in
-  active | activating | deactivating) say activating yes ;;
-esac
-systemctl show -p LoadState,ActiveState,SubState,MainPID,NRestarts,ActiveEnterTimestamp \
-  "$SERVICE.service" | sed 's/^/unit\t/'
+# Both units with one question; a systemd that does not answer is no unit that is not there.
+nl='
+'
+if units=$(systemctl show -p LoadState,ActiveState,SubState,MainPID,NRestarts,ActiveEnterTimestamp \
+  "$SERVICE.service" "$UNIT.service" 2>&1); then
+  printf '%s\n' "${units%%"$nl$nl"*}" | sed 's/^/unit\t/'
+  case "${units#*"$nl$nl"}" in
+    *ActiveState=active* | *ActiveState=activating* | *ActiveState=deactivating*)
+      say activating yes
+      ;;
+  esac
+else
+  say silent "$(printf '%s\n' "$units" | tail -n 1)"
+fi
 if [ -d "$BASE" ]; then
   say disk "$(df -Pk "$BASE" | awk 'NR == 2 { print $4 }')"
   say inodes "$(df -Pi "$BASE" | awk 'NR == 2 { print $4 }')"
