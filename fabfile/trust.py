@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from pipeline import printable
+
 from .targets import hosts_file, on_target
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ def trust(target: Target, fingerprint: str = "", yes: bool = False) -> None:
     wanted = trusting.fingerprints(fingerprint)
     guards.require_trust_options(fingerprint, yes=yes)
     answers = trusting.ask(target)
-    sys.stdout.write("".join(f"{trusting.described(answer)}\n" for answer in answers))
+    sys.stdout.write(
+        "".join(f"{printable.line(trusting.described(answer))}\n" for answer in answers)
+    )
     sys.stdout.flush()
     trusting.require_fingerprints(answers, wanted)
     if all(answer.state == "pinned" for answer in answers):

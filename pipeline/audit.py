@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline import printable
 from pipeline.errors import ExitCode, UsageProblem
 from pipeline.formats import print_json
 from pipeline.settings import PROJECT
@@ -85,7 +86,7 @@ def report(audits: Sequence[Audit], *, json: bool) -> ExitCode:
     if json:
         print_json(audits)
     else:
-        sys.stdout.write("".join(f"{described(audit)}\n" for audit in audits))
+        sys.stdout.write("".join(f"{printable.line(described(audit))}\n" for audit in audits))
     return code(audits)
 
 

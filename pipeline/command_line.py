@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ExitCode, UsageProblem
+from pipeline.errors import UsageProblem, told
 
 if TYPE_CHECKING:
     from invoke.parser import Argument, ParserContext
@@ -35,8 +35,6 @@ def judge_first(program: "Program") -> None:
     def parse_tasks() -> None:
         from invoke.exceptions import Exit, ParseError
 
-        from pipeline import redaction
-
         failure = ""
         try:
             parse()
@@ -45,7 +43,7 @@ def judge_first(program: "Program") -> None:
         try:
             _judge(program, failure)
         except UsageProblem as error:
-            raise Exit(redaction.clean(f"error: {error}"), code=int(ExitCode.USAGE)) from None
+            raise Exit(told(error), code=int(error.code)) from None
 
     # The entry points make their Program before our tasks are loaded, so no subclass can take part.
     program.parse_tasks = parse_tasks  # type: ignore[method-assign]

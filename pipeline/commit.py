@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pipeline import streams
 from pipeline.ahead import Started
-from pipeline.errors import ExitCode, Problem
+from pipeline.errors import ExitCode, Problem, told
 
 _INTERRUPTED = 130
 
@@ -36,9 +36,7 @@ def main(
         ahead = prepared.Ahead(asked, beam)
         return prepared.check(options, app=given.get("--app", ""), format="text", ahead=ahead)
     except Problem as problem:
-        from pipeline import redaction
-
-        sys.stderr.write(redaction.clean(f"error: {problem}\n"))
+        sys.stderr.write(f"{told(problem)}\n")
         return problem.code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

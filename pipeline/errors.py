@@ -43,14 +43,14 @@ class Problem(Exception):
         self.remedy = remedy
         self.detail = detail
 
+    @property
+    def heading(self) -> str:
+        """What we say ourselves: the message, and the remedy below it."""
+        return f"{self.message}\n  → {self.remedy}" if self.remedy else self.message
+
     def __str__(self) -> str:
         """Return message, remedy and detail, in that order, each on lines of its own."""
-        parts = [self.message]
-        if self.remedy:
-            parts.append(f"  → {self.remedy}")
-        if self.detail:
-            parts.append(self.detail.rstrip())
-        return "\n".join(parts)
+        return f"{self.heading}\n{self.detail.rstrip()}" if self.detail else self.heading
 
 
 class UsageProblem(Problem):
@@ -58,10 +58,10 @@ class UsageProblem(Problem):
 
     code = ExitCode.USAGE
 
-    def __str__(self) -> str:
-        """Return message and remedy in one line, and what detail there is below it."""
-        line = f"{self.message}; {self.remedy}" if self.remedy else self.message
-        return f"{line}\n{self.detail.rstrip()}" if self.detail else line
+    @property
+    def heading(self) -> str:
+        """Message and remedy in one line."""
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 class BuildFailed(Problem):
@@ -92,6 +92,14 @@ class Unreachable(Problem):
     code = ExitCode.UNREACHABLE
 
 
+def told(problem: Problem) -> str:
+    """Return what stderr gets: our own lines, then the evidence as another program's words."""
+    from pipeline import printable
+
+    heading = printable.line(f"error: {problem.heading}")
+    return f"{heading}\n{printable.block(problem.detail.rstrip())}".rstrip("\n")
+
+
 def speaking(body: Callable[P, R]) -> Callable[P, R]:
     """Turn a Problem that leaves `body` into Invoke's Exit: its text on stderr, its code.
 
@@ -102,12 +110,10 @@ def speaking(body: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         from invoke.exceptions import Exit
 
-        from pipeline import redaction
-
         try:
             return body(*args, **kwargs)
         except Problem as problem:
-            raise Exit(redaction.clean(f"error: {problem}"), code=int(problem.code)) from None
+            raise Exit(told(problem), code=int(problem.code)) from None
         except KeyboardInterrupt:
             raise Exit("interrupted", code=_INTERRUPTED) from None
 

@@ -7,7 +7,7 @@ def print_json(value: object) -> None:
     """Print one JSON document for programs, one key a line and without known secrets."""
     import msgspec
 
-    from pipeline import redaction
+    from pipeline import printable, redaction
 
     text = msgspec.json.encode(redaction.cleaned(msgspec.to_builtins(value)))
-    sys.stdout.write(msgspec.json.format(text, indent=2).decode() + "\n")
+    sys.stdout.write(printable.json(msgspec.json.format(text, indent=2).decode()) + "\n")

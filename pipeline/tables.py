@@ -3,7 +3,7 @@
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline import redaction
+from pipeline import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,5 +32,5 @@ def show(
     for head in heads:
         table.add_column(head, no_wrap=head in whole, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(redaction.clean(str(cell))) for cell in row))
+        table.add_row(*(Text(printable.line(str(cell))) for cell in row))
     out.print(table)

@@ -1,6 +1,5 @@
 """Who tells the people of a run while it goes on: a live board, plain lines, or nobody."""
 
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
+from pipeline import printable
 from pipeline.checks import annotations
 from pipeline.checks.check import Check
 from pipeline.checks.readers import plain
@@ -105,11 +105,8 @@ class Lines:
         self._running.pop(check.name, None)
         line = headline(outcome)
         if self._groups and outcome.output:
-            # Between the stop tokens a tool's output cannot give commands to the runner.
-            token = secrets.token_hex(16)
-            self._say(f"::group::{line}\n::stop-commands::{token}")
-            self._say(plain(outcome.output))
-            self._say(f"::{token}::\n::endgroup::")
+            said = printable.block(plain(outcome.output), tokens=True)
+            self._say(f"::group::{line}\n{said}::endgroup::")
         else:
             self._say(line)
             if outcome.verdict in LOUD:
@@ -138,7 +135,7 @@ def headline(outcome: Outcome) -> str:
     """Return verdict, check, time and reason in one line."""
     seconds = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
     reason = f": {outcome.reason}" if outcome.reason else ""
-    return f"{outcome.verdict:<7} {outcome.check}{seconds}{reason}"
+    return printable.inert(f"{outcome.verdict:<7} {outcome.check}{seconds}{reason}")
 
 
 def write_block(stream: TextIO, check: Check, outcome: Outcome, *, colours: bool) -> None:
@@ -147,7 +144,8 @@ def write_block(stream: TextIO, check: Check, outcome: Outcome, *, colours: bool
         return
     encoding = stream.encoding or "utf-8"
     line = "─" if "utf" in encoding.lower() else "-"
-    text = (outcome.output if colours else plain(outcome.output)).rstrip("\n")
+    output = outcome.output if colours else plain(outcome.output)
+    text = printable.visible(output, colours=colours).rstrip("\n")
     title = f"{line * 2} {check.name}: {check.command} "
     block = f"{title:{line}<{_RULE}}\n{text}\n{line * _RULE}\n"
     stream.write(block.encode(encoding, "replace").decode(encoding))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import printable
 from pipeline.checks import repeat
 from pipeline.checks.report import Report, closing_line
 from pipeline.checks.verdicts import Verdict
@@ -61,5 +62,5 @@ def _table(report: Report, console: Console) -> Table:
     for outcome in report.outcomes:
         seconds = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
         verdict = Text(outcome.verdict, STYLES[outcome.verdict])
-        table.add_row(outcome.check, verdict, seconds, Text(outcome.reason))
+        table.add_row(outcome.check, verdict, seconds, Text(printable.inert(outcome.reason)))
     return table

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline import printable
 from pipeline.checks import annotations, repeat
 from pipeline.checks.check import Check
 from pipeline.checks.verdicts import Outcome, Verdict, exit_code, overall
@@ -96,4 +97,4 @@ def as_json(report: Report) -> Iterator[str]:
 
 
 def _formatted(content: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+    return printable.json(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from pipeline import app as apps
+from pipeline import printable
 from pipeline import settings as all_settings
 from pipeline.checks.table import CHECKS
 from pipeline.ci import drift, lint
@@ -52,7 +53,7 @@ def check_workflows(*, app: str, format: str) -> int:
         for one in said:
             sys.stdout.write(f"{'ok    ' if one.clean else 'failed'} {one.tool}\n")
             if not one.clean:
-                sys.stdout.write(f"{one.output}\n")
+                sys.stdout.write(printable.block(one.output))
         sys.stdout.write(f"{'failed' if lines else 'ok    '} drift from the check table\n")
         sys.stdout.writelines(f"  {line}\n" for line in lines)
     clean = not lines and all(one.clean for one in said)

@@ -8,7 +8,7 @@ from getpass import getpass
 from pathlib import Path
 
 from pipeline import app as apps
-from pipeline import asking, github_api, redaction, settings, tables
+from pipeline import asking, github_api, printable, redaction, settings, tables
 from pipeline.errors import ExitCode, UsageProblem
 from pipeline.formats import print_json
 from pipeline.github import protection, rulesets, secrets, workflows
@@ -150,5 +150,5 @@ def read_workflows(app: Path) -> list[Workflow]:
 
 def say(line: str) -> None:
     """Print one line, without secrets, at once."""
-    sys.stdout.write(f"{redaction.clean(line)}\n")
+    sys.stdout.write(f"{printable.line(line)}\n")
     sys.stdout.flush()

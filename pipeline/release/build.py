@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from pipeline import asking
+from pipeline import asking, printable
 from pipeline.errors import BuildFailed, UsageProblem
 from pipeline.release import artifact
 from pipeline.release.artifact import Artifact
@@ -70,8 +70,9 @@ def build(
             )
     commit = _git(app, "rev-parse", "HEAD")
     variables = {"APP_COMMIT": commit, **environ, "MIX_ENV": mix_env}
-    for step in steps:
-        _run(step, variables, out)
+    with printable.of_others(out):
+        for step in steps:
+            _run(step, variables, out)
     tree = app / "_build" / mix_env / "rel" / APP
     if not (tree / "bin" / APP).is_file():
         raise BuildFailed(f"mix release ended, but {tree}/bin/{APP} is not there")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import redaction
+from pipeline import printable, redaction
 from pipeline.errors import Problem
 from pipeline.release import inspect, operate
 from pipeline.release.inspect import Serving
@@ -92,7 +92,7 @@ def _now(target: Target) -> tuple[Sequence[Serving] | Problem, Sequence[Health] 
 def _append(path: Path, text: str) -> None:
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(redaction.clean(text))
+            file.write(printable.visible(redaction.clean(text)))
     except OSError as error:  # the deploy is what counts
         sys.stderr.write(f"note: no step summary: {path}: {error.strerror}\n")
 

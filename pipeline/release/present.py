@@ -6,7 +6,7 @@ from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from pipeline import redaction, tables
+from pipeline import printable, tables
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release.cleanup import Cleaned
 from pipeline.release.inspect import Listed, Serving
@@ -148,7 +148,7 @@ def logs(rows: Sequence[tuple[str, str]]) -> None:
     for host, text in rows:
         if len(rows) > 1:
             sys.stdout.write(f"--- {host}\n")
-        sys.stdout.write(redaction.clean(text))
+        sys.stdout.write(printable.block(text))
 
 
 def locks(rows: Sequence[Lock], *, freed: bool) -> None:

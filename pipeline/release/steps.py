@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline import redaction
+from pipeline import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,10 +73,10 @@ class Steps:
 
 
 def shown(text: str) -> str:
-    """Return `text` for a console: without known secrets, and with no markup in it."""
+    """Return `text` for a console: as it may be printed, and with no markup in it."""
     from rich.markup import escape
 
-    return escape(redaction.clean(text))
+    return escape(printable.line(text))
 
 
 def amount(count: int | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from pipeline import printable
 from pipeline.errors import ExitCode, Problem
 from pipeline.formats import print_json
 from pipeline.services import compose, docker, probes
@@ -138,4 +139,4 @@ def _report(states: Sequence[State], format: str, started: Sequence[Service]) ->
             else f"{service.kind} {probes.answering(service)}"
         )
         told = "started" if service in started else "dead" if state.trouble else "ok"
-        sys.stdout.write(f"{told:<7} {line}\n")
+        sys.stdout.write(f"{told:<7} {printable.line(line)}\n")

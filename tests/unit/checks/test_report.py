@@ -112,7 +112,7 @@ def test_github_folds_all_output_and_obeys_none_of_it():
     lines = Lines(stream, groups=True)
     lines.finished(CREDO, Outcome("credo", Verdict.PASSED, output="::error::fake\n"))
     text = raw.getvalue().decode()
-    group = re.search(r"::group::(.*)\n::stop-commands::(\w+)\n::error::fake\n\n::(\w+)::\n", text)
+    group = re.search(r"::group::(.*)\n::stop-commands::(\w+)\n::error::fake\n::(\w+)::\n", text)
     assert group is not None
     assert group[2] == group[3]
     assert text.endswith("::endgroup::\n")

@@ -28,9 +28,9 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json_holds_no_secret_at_any_depth(capsys: pytest.CaptureFixture[str]):
-    formats.print_json(Row(f"a {SECRET}", ({"x": [f"{SECRET[3:15]}"]},), 1.5))
+    formats.print_json(Row(f"a {SECRET}", ({"x": [f"<{SECRET}>"]},), 1.5))
     said = json.loads(capsys.readouterr().out)
-    assert said == {"text": "a [***]", "rows": [{"x": ["[***]"]}], "number": 1.5}
+    assert said == {"text": "a [***]", "rows": [{"x": ["<[***]>"]}], "number": 1.5}
 
 
 def test_a_table_of_the_history_holds_no_secret(capsys: pytest.CaptureFixture[str]):

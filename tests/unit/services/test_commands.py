@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Problem, UsageProblem
+from pipeline.errors import Problem
 from pipeline.services import commands
 from tests.unit.services import docker_program, servers
 from tests.unit.services.docker_program import Docker
@@ -185,9 +185,3 @@ def test_two_applications_have_two_projects(tmp_path: Path):
         commands.down(app(tmp_path / name), environ(docker), format="json")
     projects = {call.words[2] for call in docker.calls if "ps" in call.words}
     assert len(projects) == 2
-
-
-@pytest.mark.parametrize("command", [commands.up, commands.down, commands.status])
-def test_unknown_format_is_refused_before_anything_happens(tmp_path: Path, command):
-    with pytest.raises(UsageProblem, match="yaml"):
-        command(app(tmp_path / "app"), environ(None), format="yaml")
