@@ -8,4 +8,6 @@ for name in $(git rev-parse --local-env-vars); do
   [ "$name" = GIT_INDEX_FILE ] || unset "$name" # which says what is committed
 done
 [ -x "$here/.venv/bin/python" ] || (unset GIT_INDEX_FILE && "$here/bootstrap/venv.sh" run >&2)
+PRE_COMMIT=1 # pre-commit sets it, its relatives may not
+export PRE_COMMIT
 exec "$here/.venv/bin/python" -P -m pipeline.commit "$@"

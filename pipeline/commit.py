@@ -5,8 +5,9 @@
 Invoke's own start would take longer than the whole answer when everything is reused.
 """
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline import streams
 from pipeline.ahead import Started
@@ -32,7 +33,8 @@ def main(
     from pipeline.checks.plan import Options
 
     try:
-        options = Options(only=only, hook=True)
+        between, every = _asked_by_runner(os.environ)
+        options = Options(only=only, hook=True, between=between, every=every)
         ahead = prepared.Ahead(asked, beam)
         return prepared.check(options, app=given.get("--app", ""), format="text", ahead=ahead)
     except Problem as problem:
@@ -41,6 +43,20 @@ def main(
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return _INTERRUPTED
+
+
+def _asked_by_runner(environ: Mapping[str, str]) -> tuple[tuple[str, str] | None, bool]:
+    """Return the two commits that pre-commit or prek names, and whether all rows are to run.
+
+    Outside of `git commit`, which sets GIT_INDEX_FILE, the index says nothing about what is asked:
+    `pre-commit run --all-files` cannot be told from `pre-commit run`, so all rows run.
+    """
+    if not environ.get("PRE_COMMIT"):
+        return None, False
+    old, new = environ.get("PRE_COMMIT_FROM_REF"), environ.get("PRE_COMMIT_TO_REF")
+    if old and new:
+        return (old, new), False
+    return None, "GIT_INDEX_FILE" not in environ
 
 
 if __name__ == "__main__":

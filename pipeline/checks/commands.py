@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +14,16 @@ from threading import Thread
 from pipeline import app as apps
 from pipeline import settings as all_settings
 from pipeline.ahead import Started
-from pipeline.checks import databases, durations, partitions, plan, red, report, suite_records
+from pipeline.checks import (
+    databases,
+    durations,
+    partitions,
+    plan,
+    red,
+    report,
+    snapshot,
+    suite_records,
+)
 from pipeline.checks.listeners import listening
 from pipeline.checks.partitions import Partitioning
 from pipeline.checks.plan import Options, Planned
@@ -47,6 +56,8 @@ def check(ready: Prepared, *, app: str, format: str) -> int:
     )
     runners: dict[str, Runner] = {"test": partial(partitions.run, partitioning=partitioning)}
     again = f"inv check.{{name}}{with_app(app)}{' --ci' if options.ci else ''}"
+    if ready.where != place.app:
+        place = replace(place, copy=ready.where)
     return run_rows(place, ready.rows, options, runners, again, ready.finish, ready.ahead.beam)
 
 
@@ -57,6 +68,13 @@ class Place:
     app: Path
     settings: Settings
     json: bool
+    copy: Path | None = None
+    """The application in a copy of the commit, where that is checked (snapshot.py)."""
+
+    @property
+    def where(self) -> Path:
+        """The directory in which the rows run."""
+        return self.copy or self.app
 
 
 def place_of(app: str, format: str) -> Place:
@@ -88,8 +106,9 @@ def run_rows(
     drawing = Thread(target=import_module, args=("pipeline.checks.present",), daemon=True)
     if not place.json:
         drawing.start()
-    with listening(sys.stdout, os.environ, json=place.json, app=place.app) as listener:
-        ran = run(place.app, rows, listener, pace, runners, begun)
+    environ = snapshot.environment(os.environ) if place.copy else os.environ
+    with listening(sys.stdout, os.environ, json=place.json, app=place.where) as listener:
+        ran = run(place.where, rows, listener, pace, runners, begun, environ)
     # They decide about the order and --failed; a git directory that cannot be written to has none.
     with suppress(OSError):
         durations.remember(place.app, ran.outcomes)
@@ -98,7 +117,7 @@ def run_rows(
     if hindrance:
         sys.stderr.write(f"note: {hindrance}\n")
     finished = Report(
-        app=place.app,
+        app=place.where,
         checks=[row.check for row in rows],
         outcomes=ran.outcomes,
         seconds=time.monotonic() - began,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.checks import globs, instant, worktree
-from pipeline.checks.worktree import NoTree, Tree
+from pipeline.checks.worktree import NoTree, Tree, shown
 
 _NAMED = 3
 
@@ -58,8 +58,10 @@ def answer(
     chosen = {name: noted["green"][name] for name in select(noted["green"], tree.staged)}
     if not chosen:
         return None
-    closing = instant.closing(tuple(chosen), select(noted["skipped"], tree.staged))
-    return [*(f"note: {line}" for line in unseen(chosen, tree)), closing]
+    # The note is about the work tree; a commit that holds something else has not been checked.
+    if differing(noted["green"], tree, worktree.commit_of(tree)):
+        return None
+    return [instant.closing(tuple(chosen), select(noted["skipped"], tree.staged))]
 
 
 def select(rows: Mapping[str, tuple[str, ...]], staged: Sequence[str]) -> tuple[str, ...]:
@@ -67,23 +69,18 @@ def select(rows: Mapping[str, tuple[str, ...]], staged: Sequence[str]) -> tuple[
     return tuple(name for name, inputs in rows.items() if any(map(globs.matcher(inputs), staged)))
 
 
-def unseen(rows: Mapping[str, tuple[str, ...]], tree: Tree) -> list[str]:
-    """Return a warning for each way in which the checked files differ from the committed ones."""
-    wanted = [globs.matcher(inputs) for inputs in set(rows.values())]
-    seen = [path for path in tree.loose if any(match(path) for match in wanted)]
-    partly = [path for path in seen if path in tree.partly]
-    others = [path for path in seen if path not in tree.partly]
-    found = []
-    if partly:
-        found.append(
-            f"partially staged: {_some(partly)}: the checks see the work tree, "
-            "not what is committed"
-        )
-    if others:
-        found.append(f"the checks also see what is not in this commit: {_some(others)}")
-    return found
+def differing(rows: Rows, tree: Tree, commit: Tree) -> list[str]:
+    """Return the inputs of these rows that the work tree does not hold as the commit does."""
+    wanted = [globs.matcher(tuple(inputs)) for inputs in set(rows.values())]
+    paths = tree.loose if commit.ids is tree.committed else {*tree.ids, *commit.ids}
+    return sorted(
+        path
+        for path in paths
+        if tree.ids.get(path) != commit.ids.get(path) and any(match(path) for match in wanted)
+    )
 
 
-def _some(paths: Sequence[str]) -> str:
+def some(paths: Sequence[str]) -> str:
+    """Name the first of the paths, and how many more there are."""
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return f"{', '.join(paths[:_NAMED])}{more}"
+    return f"{', '.join(map(shown, paths[:_NAMED]))}{more}"

@@ -2,13 +2,14 @@
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from pipeline.checks import gitbase, presence
 from pipeline.checks.check import Check, Group
+from pipeline.checks.presence import Absence
 from pipeline.checks.table import CHECKS
 from pipeline.checks.verdicts import Judgement, skipped
 from pipeline.errors import UsageProblem
@@ -29,6 +30,10 @@ class Options:
     """Run what could be reused, too."""
     hook: bool = False
     """Only the rows whose inputs are staged; see hook.py."""
+    between: tuple[str, str] | None = None
+    """With `hook`: the rows whose inputs differ between these commits, on the second one."""
+    every: bool = False
+    """With `hook`: all its rows, on the work tree."""
     failed: bool = False
     """Only the rows that were not green when they last ran; see red.py."""
     fix: bool = False
@@ -74,11 +79,20 @@ def plan(
         group = Group.CI if options.ci else Group.LOCAL
         wanted = {name for name, row in rows.items() if group in row.groups}
     return [
-        _settle(_adapt(row, options, settings, environ), app, environ, left_out, strict)
+        _settle(_adapt(row, options, settings, environ), app, environ, left_out, judge)
         for name, row in rows.items()
         if name in wanted
-        for strict in (options.ci or name in settings.require,)
+        for judge in (_judge_of(name, options, settings, environ),)
     ]
+
+
+def _judge_of(
+    name: str, options: Options, settings: Settings, environ: Mapping[str, str]
+) -> Callable[[Absence], Judgement]:
+    strict = options.ci or name in settings.require
+    if options.hook:
+        return partial(presence.judge_in_hook, environ=environ, strict=strict)
+    return partial(presence.judge, strict=strict)
 
 
 def jobs(options: Options, settings: Settings) -> int:
@@ -95,14 +109,14 @@ def _settle(
     app: Path,
     environ: Mapping[str, str],
     left_out: Mapping[str, str],
-    strict: bool,
+    judge: Callable[[Absence], Judgement],
 ) -> Planned:
     if check.name in left_out:
         return Planned(check, skipped(f"left out by {left_out[check.name]}"))
     # What was left out on purpose holds nobody up.
     check = replace(check, needs=tuple(name for name in check.needs if name not in left_out))
     absent = presence.absence(check, app, environ)
-    return Planned(check, presence.judge(absent, strict=strict) if absent else None)
+    return Planned(check, judge(absent) if absent else None)
 
 
 def _adapt(check: Check, options: Options, settings: Settings, environ: Mapping[str, str]) -> Check:

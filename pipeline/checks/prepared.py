@@ -7,15 +7,26 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import app as apps
 from pipeline import settings as all_settings
 from pipeline.ahead import Started
-from pipeline.checks import gitbase, glance, hook, instant, plan, red, reuse, table, worktree
+from pipeline.checks import (
+    gitbase,
+    glance,
+    hook,
+    instant,
+    plan,
+    red,
+    reuse,
+    table,
+    verdicts,
+    worktree,
+)
 from pipeline.checks.plan import Options, Planned
 from pipeline.checks.reuse import Memory
 from pipeline.checks.verdicts import Outcome, Verdict
@@ -46,6 +57,13 @@ class Prepared:
     memory: Memory | None
     notes: tuple[str, ...] = ()
     ahead: Ahead = _NOTHING
+    copied: str | None = None
+    """The commit that a copy is to hold, "" for the index; None where the work tree is checked."""
+
+    @property
+    def where(self) -> Path:
+        """The directory in which the rows run."""
+        return self.memory.where if self.memory else self.app
 
     @property
     def answered(self) -> bool:
@@ -64,7 +82,8 @@ class Prepared:
         if {Verdict.FAILED, Verdict.UNKNOWN} & {outcome.verdict for outcome in outcomes}:
             instant.forget(str(self.app))
             return ""
-        self.note()
+        if self.copied is None:
+            self.note()
         return ""
 
     def note(self) -> None:
@@ -76,7 +95,7 @@ class Prepared:
         own = hook.candidates(
             [row for row in table.CHECKS if row.name not in left_out], self.settings.hook
         )
-        options = Options(only=tuple(row.name for row in own))
+        options = Options(only=tuple(row.name for row in own), hook=True)
         rows = plan.plan(self.app, options, self.settings, os.environ)
         memory = reuse.recall(self.app, [row.check for row in rows], os.environ)
         if isinstance(memory, NoTree):
@@ -106,12 +125,42 @@ def check(options: Options, *, app: str, format: str, ahead: Ahead = _NOTHING) -
         # Files and pages about the run are written by those who can run something.
         if ready.answered and not options.junit and "GITHUB_STEP_SUMMARY" not in os.environ:
             sys.stdout.write(_answer(ready, time.monotonic() - began))
-            if ready.memory:
+            if ready.memory and ready.copied is None:
                 ready.note()
             return ExitCode.DONE
     from pipeline.checks import commands
 
-    return commands.check(ready, app=app, format=format)
+    with _in_copy(ready) as ready:
+        return commands.check(ready, app=app, format=format)
+
+
+@contextmanager
+def _in_copy(ready: Prepared) -> Iterator[Prepared]:
+    """Yield what is to run, in a copy of the commit where that is asked for.
+
+    Where no copy can be made, the rows that would run are unknown: what they would see is not what
+    is committed.
+    """
+    if ready.copied is None or ready.memory is None or all(row.settled for row in ready.rows):
+        yield ready
+        return
+    from pipeline.checks import snapshot
+
+    own = [path for row in ready.rows for path in row.check.writes]
+    with ExitStack() as stack:
+        try:
+            where = stack.enter_context(snapshot.made(ready.app, os.environ, ready.copied, own))
+        except snapshot.NoSnapshot as error:
+            reason = f"the work tree is not what is committed, and no copy can be made: {error}"
+            rows = [
+                row if row.settled else replace(row, settled=verdicts.unknown(reason))
+                for row in ready.rows
+            ]
+            yield replace(ready, rows=rows)
+            return
+        # The files of the copy are older than this by definition.
+        began = time.time() + reuse.CLOCK
+        yield replace(ready, memory=replace(ready.memory, copy=where, began=began))
 
 
 def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
@@ -126,11 +175,14 @@ def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
     notes: list[str] = []
     if options.failed:
         options = _red(found, options)
+    copied: str | None = None
     if options.hook:
-        options, tree, notes = _staged(found, options, settings, ahead)
+        options, tree = _chosen(found, options, settings, ahead)
         if not options.only:
-            return Prepared(found, settings, options, (), None, tuple(notes))
+            return Prepared(found, settings, options, (), None)
     rows = plan.plan(found, options, settings, os.environ)
+    if options.hook and tree and not options.every:
+        tree, copied, notes = _committed(found, options, rows, tree)
     if options.base and gitbase.missing(options.base, found, os.environ):
         raise UsageProblem(
             f"--base {options.base!r}: there is no such commit in this repository",
@@ -145,7 +197,7 @@ def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
         return Prepared(found, settings, options, rows, None, tuple(notes), ahead)
     if not options.anew:
         rows = reuse.settle(rows, memory)
-    return Prepared(found, settings, options, rows, memory, tuple(notes), ahead)
+    return Prepared(found, settings, options, rows, memory, tuple(notes), ahead, copied)
 
 
 def _red(app: Path, options: Options) -> Options:
@@ -162,10 +214,8 @@ def _red(app: Path, options: Options) -> Options:
     return replace(options, only=names)
 
 
-def _staged(
-    app: Path, options: Options, settings: Settings, ahead: Ahead
-) -> tuple[Options, Tree, list[str]]:
-    """Return the options that name the rows of the hook, the tree, and warnings."""
+def _chosen(app: Path, options: Options, settings: Settings, ahead: Ahead) -> tuple[Options, Tree]:
+    """Return the options that name the rows of the hook, and the tree."""
     if options.ci or options.base:
         raise UsageProblem("--hook is about the commit being made: it goes with no --ci or --base")
     rows = {row.name: row for row in table.CHECKS}
@@ -176,9 +226,33 @@ def _staged(
     tree = worktree.read(app, os.environ, ahead.asked)
     if isinstance(tree, NoTree):
         raise UsageProblem(f"--hook looks at what is staged, but {tree.reason}")
-    names = glance.select(hook.inputs(candidates), tree.staged)
-    chosen = hook.inputs(row for row in candidates if row.name in names)
-    return replace(options, only=names), tree, glance.unseen(chosen, tree)
+    staged: Sequence[str] | None = tree.staged
+    if options.between:
+        staged = worktree.changed(app, os.environ, *options.between)
+    if options.every or staged is None:
+        return replace(options, only=tuple(row.name for row in candidates)), tree
+    return replace(options, only=glance.select(hook.inputs(candidates), staged)), tree
+
+
+def _committed(
+    app: Path, options: Options, rows: Sequence[Planned], tree: Tree
+) -> tuple[Tree, str | None, list[str]]:
+    """Return the tree to check, the commit of a copy of it if one is needed, and what to say.
+
+    The work tree itself is checked where it holds all inputs as they are committed.
+    """
+    commit, wanted = "", worktree.commit_of(tree)
+    if options.between:
+        commit = options.between[1]
+        held = worktree.of_commit(app, os.environ, commit)
+        if held is None:
+            return tree, None, [f"{commit} is not here: the work tree is checked"]
+        wanted = held
+    differing = glance.differing(hook.inputs(row.check for row in rows), tree, wanted)
+    if not differing:
+        return tree, None, []
+    names = glance.some(differing)
+    return wanted, commit, [f"not as in the commit: {names}; a copy of the commit is checked"]
 
 
 def _answer(ready: Prepared, seconds: float) -> str:

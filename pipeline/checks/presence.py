@@ -15,10 +15,15 @@ from pipeline.checks.verdicts import Judgement, skipped, unknown
 
 @dataclass(frozen=True)
 class Missing:
-    """Something this machine or application should have and has not; `remedy` is a command."""
+    """Something this machine or application should have and has not; `remedy` is a command.
+
+    Without a remedy it is the application that does not have this check. `program` is what is not
+    on PATH.
+    """
 
     reason: str
     remedy: str
+    program: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ def absence(check: Check, app: Path, environ: Mapping[str, str]) -> Absence | No
     if check.package and not (app / check.package / "package.json").is_file():
         return NotApplicable(f"the application has no {check.package}/package.json")
     if shutil.which(program, path=environ.get("PATH")) is None:
-        return Missing(f"{program} is not installed", _INSTALL.get(program, f"install {program}"))
+        remedy = _INSTALL.get(program, f"install {program}")
+        return Missing(f"{program} is not installed", remedy, program)
     if check.package:
         return _npm_absence(app / check.package, script=check.argv[2])
     if check.hex_package:
@@ -63,6 +69,20 @@ def judge(absent: Absence, *, strict: bool) -> Judgement:
         case Missing(reason, remedy):
             text = f"{reason}: {remedy}" if remedy else reason
             return unknown(text) if strict else skipped(text)
+
+
+def judge_in_hook(absent: Absence, environ: Mapping[str, str], *, strict: bool) -> Judgement:
+    """Return unknown where staged files could not be checked; skipped if there is no such check."""
+    match absent:
+        case Missing(_, _, program) if program:
+            return unknown(
+                f"{program} is not on this PATH ({environ.get('PATH')}). Editors and git clients"
+                f" often have another one than your shell: commit from a shell where {program}"
+                " runs, or start the editor from there"
+            )
+        case Missing(reason, remedy) if remedy:
+            return unknown(f"{reason}: {remedy}")
+    return judge(absent, strict=strict)
 
 
 _COMMON = frozenset({"", "dev", "test", "prod"})

@@ -22,7 +22,7 @@ SCHEMA = "1"
 """What the keys below are made of; another number makes all passes on record void."""
 
 _NAMED = 3
-_CLOCK = 0.02
+CLOCK = 0.02
 """Seconds by which a file system's clock may lag behind ours (a tick of the kernel)."""
 
 
@@ -41,7 +41,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Memory:
-    """The state of things before a run: what each row would be asked, and what passed before."""
+    """The state of things before a run: what each row would be asked, and what passed before.
+
+    `copy` is the application in a copy of the commit, where the checks run in one (snapshot.py).
+    """
 
     app: Path
     place: Path
@@ -49,6 +52,12 @@ class Memory:
     began: float
     questions: Mapping[str, Question]
     records: Mapping[str, Record]
+    copy: Path | None = None
+
+    @property
+    def where(self) -> Path:
+        """The directory that the checks read."""
+        return self.copy or self.app
 
 
 def recall(
@@ -140,7 +149,7 @@ def remember(
     ran = [o for o in outcomes if o.verdict not in (Verdict.REUSED, Verdict.SKIPPED)]
     if not ran:
         return ""
-    tree = worktree.read(memory.app, environ)
+    tree = memory.tree if memory.copy else worktree.read(memory.app, environ)
     after = {} if isinstance(tree, NoTree) else ask(memory.app, checks, tree, environ)
     rows = {check.name: check for check in checks}
     records: dict[str, Record] = {}
@@ -150,7 +159,7 @@ def remember(
         if outcome.verdict in (Verdict.FAILED, Verdict.UNKNOWN):
             records[name] = passes.without(record, question.key)
         elif _steady(question, after.get(name), memory):
-            left = _digest(circumstances.left_behind(rows[name], memory.app))
+            left = _digest(circumstances.left_behind(rows[name], memory.where))
             if outcome.verdict is Verdict.PASSED:
                 new = Pass(question.key, time.time(), outcome.reason, left)
                 records[name] = passes.with_pass(record, new, question.inputs, question.around)
@@ -205,11 +214,11 @@ def _steady(before: Question, after: Question | None, memory: Memory) -> bool:
         return False
     for name in before.inputs:
         try:
-            found = (memory.app / name).lstat()
+            found = (memory.where / name).lstat()
         except OSError:
             return False
         # Written to and put back: the check may have seen what lay between.
-        if max(found.st_mtime, found.st_ctime) > memory.began - _CLOCK:
+        if max(found.st_mtime, found.st_ctime) > memory.began - CLOCK:
             return False
     return True
 

@@ -50,6 +50,7 @@ def run(
     pace: Pace,
     runners: Mapping[str, Runner],
     begun: Started | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Ran:
     """Run the rows on `app`; `runners` has those of rows that are more than one program.
 
@@ -60,7 +61,7 @@ def run(
     INT, TERM and HUP end the children, and their checks are unknown; a second one kills them.
     Children see the real environment, never .env.
     """
-    return asyncio.run(_run(app, rows, listener, pace, runners, begun))
+    return asyncio.run(_run(app, rows, listener, pace, runners, begun, environ))
 
 
 async def _run(
@@ -70,12 +71,13 @@ async def _run(
     pace: Pace,
     runners: Mapping[str, Runner],
     begun: Started | None,
+    environ: Mapping[str, str],
 ) -> Ran:
     stop = Stop()
     rows = scheduler.in_turns(rows, pace.expected)
     urgency = scheduler.urgencies(rows, pace.expected)
     beams = Beams(sum(row.check.shares_beam for row in rows if not row.settled), begun)
-    context = Context(app, os.environ, stop, Slots(pace.jobs, urgency), listener, beams)
+    context = Context(app, environ, stop, Slots(pace.jobs, urgency), listener, beams)
     with descendants.guarded(), heeding_signals(stop):
         pulse = asyncio.create_task(_pulse(listener))
         try:

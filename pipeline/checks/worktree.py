@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pipeline.checks import repository
@@ -24,13 +25,15 @@ class Tree(NamedTuple):
 
     `ids` has the git object id and mode of each as it is in the work tree now. `staged` differs
     from HEAD in the index; `partly` is staged, but the work tree holds something else; `loose`
-    is in the work tree in another form than in the index, or not in the index at all.
+    is in the work tree in another form than in the index, or not in the index at all. `committed`
+    has the ids of what a commit of the index would hold.
     """
 
     ids: Mapping[str, str]
     staged: tuple[str, ...]
     partly: tuple[str, ...]
     loose: tuple[str, ...]
+    committed: Mapping[str, str] = MappingProxyType({})
 
 
 class NoTree(NamedTuple):
@@ -62,6 +65,8 @@ def read(
     prefix = "" if top == app else f"{app.relative_to(top).as_posix()}/"
     ids, blind = _index(os.fsdecode(listed))
     changes = _changes(os.fsdecode(changed), prefix)
+    # What `git add --intent-to-add` names is in the index, and not in the commit.
+    committed = {p: v for p, v in ids.items() if p not in changes or not changes[p].only_intended}
     kind = "sha256" if any(len(value) > 60 for value in ids.values()) else "sha1"
     for path in {*blind, *(p for p, change in changes.items() if change.loose)}:
         opaque = path in changes and changes[path].opaque
@@ -75,7 +80,54 @@ def read(
         staged=tuple(sorted(p for p, change in changes.items() if change.staged)),
         partly=tuple(sorted(p for p, c in changes.items() if c.staged and c.loose)),
         loose=tuple(sorted(p for p, change in changes.items() if change.loose)),
+        committed=committed,
     )
+
+
+def changed(app: Path, environ: Mapping[str, str], old: str, new: str) -> list[str] | None:
+    """Return the paths that differ between the merge base of two commits and the second one.
+
+    None where git cannot say: a commit that is not here, no common one.
+    """
+    words = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "--relative", "-z")
+    said = _git(app, environ, *words, f"{old}...{new}", "--", ".")
+    return None if said is None else [path for path in said.split("\0") if path]
+
+
+def of_commit(app: Path, environ: Mapping[str, str], commit: str) -> Tree | None:
+    """Return the files of `app` in a commit; None if it is not here."""
+    said = _git(app, environ, "ls-tree", "-r", "-z", "--end-of-options", commit, "--", ".")
+    if said is None:
+        return None
+    # "MODE TYPE ID<tab>PATH", the path relative to where git runs.
+    heads = (entry.partition("\t") for entry in said.split("\0") if entry)
+    ids = {path: " ".join(head.split(" ")[::2]) for head, _, path in heads}
+    return Tree(ids, (), (), (), ids)
+
+
+def _git(app: Path, environ: Mapping[str, str], *words: str) -> str | None:
+    import subprocess  # only for ranges
+
+    ended = subprocess.run(
+        ("git", *words),
+        cwd=app,
+        env=repository.environment(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    return None if ended.returncode else os.fsdecode(ended.stdout)
+
+
+def commit_of(tree: Tree) -> Tree:
+    """Return the tree that a commit of the index would hold."""
+    return Tree(tree.committed, tree.staged, (), (), tree.committed)
+
+
+def shown(path: str) -> str:
+    """Return a path as text for people and JSON: one line, every byte of it in some form."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def content_id(path: Path, kind: str = "sha1") -> str:
@@ -108,6 +160,7 @@ class _Change(NamedTuple):
     staged: bool
     loose: bool
     opaque: bool = False
+    only_intended: bool = False
 
 
 def _index(listing: str) -> tuple[dict[str, str], set[str]]:
@@ -132,10 +185,11 @@ def _changes(status: str, prefix: str) -> dict[str, _Change]:
     for entry in status.split("\0"):
         kind = entry[:2]
         if kind == "1 ":
-            _, letters, submodule, _, _, _, _, _, path = entry.split(" ", 8)
+            _, letters, submodule, _, mode, _, _, _, path = entry.split(" ", 8)
             loose = letters[1] != "."
             opaque = loose and submodule != "N..."
-            change = _Change(letters[0] != ".", loose, opaque)
+            intended = mode == "000000" and letters[0] == "."
+            change = _Change(letters[0] != ".", loose, opaque, intended)
         elif kind == "u ":
             path = entry.split(" ", 10)[10]
             change = _Change(staged=True, loose=True)

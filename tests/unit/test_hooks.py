@@ -1,6 +1,7 @@
 """The commit hook in real repositories: installed, chained, removed, and asked by git commit."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -121,25 +122,93 @@ def test_commit_with_an_index_of_its_own_is_checked_by_what_it_commits(
     assert committed(app, "lib/a.ex") == "better"
 
 
-def test_partially_staged_file_is_warned_of_and_left_as_it_is(app: Path, home: Path):
+def test_partially_staged_file_is_checked_as_it_is_committed(app: Path, home: Path):
     installed(app, home)
     write(app, {"lib/a.ex": "BAD"})
     git(app, "add", "lib/a.ex")
     write(app, {"lib/a.ex": "better"})
     code, said = commit(app, home)
-    assert code == 0, said
-    assert "note: partially staged: lib/a.ex: the checks see the work tree, not what is" in said
-    assert committed(app, "lib/a.ex") == "BAD"
-    assert (app / "lib/a.ex").read_text() == "better"
-
-
-def test_untracked_input_that_is_not_committed_is_mentioned(app: Path, home: Path):
-    installed(app, home)
-    write(app, {"lib/a.ex": "two", "lib/new.ex": "new", "notes.md": "no input"})
+    assert code == 1
+    assert "note: not as in the commit: lib/a.ex; a copy of the commit is checked" in said
     git(app, "add", "lib/a.ex")
-    assert (
-        "note: the checks also see what is not in this commit: lib/new.ex\n" in commit(app, home)[1]
-    )
+    write(app, {"lib/a.ex": "BAD"})
+    code, said = commit(app, home)
+    assert code == 0, said
+    assert committed(app, "lib/a.ex") == "better"
+    assert (app / "lib/a.ex").read_text() == "BAD"
+
+
+def test_untracked_input_is_no_part_of_what_is_checked(app: Path, home: Path):
+    installed(app, home)
+    write(app, {"lib/a.ex": "two", "lib/new.ex": "BAD", "notes.md": "no input"})
+    git(app, "add", "lib/a.ex")
+    git(app, "add", "--intent-to-add", "lib/new.ex")
+    code, said = commit(app, home)
+    assert code == 0, said
+    assert "note: not as in the commit: lib/new.ex; a copy" in said
+    (home / "calls").write_text("")
+    git(app, "reset", "--quiet", "--soft", "HEAD^")
+    assert commit(app, home)[0] == 0
+    assert "format" not in calls(home)
+
+
+def test_rows_are_unknown_where_no_copy_of_the_commit_can_be_made(app: Path, home: Path):
+    installed(app, home)
+    write(app, {"lib/a.ex": "two", "lib/new.ex": "new"})
+    git(app, "add", "lib/a.ex")
+    (home / ".cache").write_text("in the way")
+    code, said = commit(app, home)
+    assert code == 1
+    assert "the work tree is not what is committed, and no copy can be made: " in said
+    assert calls(home) == []
+
+
+MODULES = {
+    "lib/one.ex": "defmodule One do\n  def one, do: Two.two()\nend\n",
+    "lib/two.ex": "defmodule Two do\n  def two, do: 2\nend\n",
+}
+
+
+@needs_mix
+def test_real_commit_is_compiled_as_it_is_committed(tmp_path: Path):
+    (home := tmp_path / "home").mkdir()
+    app = tiny(tmp_path / "app", {"a": "assert Tiny.one() == 1"})
+    write(app, {".formatter.exs": '[inputs: ["lib/**/*.ex"]]\n', ".gitignore": "/_build/\n/deps\n"})
+    repository(app, {})
+    env = isolated(home)
+    hooks.install(hooks.find(app, env), Path(sys.executable), PROJECT)
+
+    write(app, MODULES)
+    git(app, "add", "lib/one.ex")
+    ended = git(app, "commit", "--message=bad", env=env, ok=False)
+    assert ended.returncode != 0
+    assert "Two.two/0 is undefined" in ended.stdout + ended.stderr
+    git(app, "add", "lib/two.ex")
+    write(app, {"lib/three.ex": "this is broken ((", "test/three_test.exs": "broken (("})
+    ended = git(app, "commit", "--message=good", env=env, ok=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert git(app, "status", "--porcelain").stdout == "?? lib/three.ex\n?? test/three_test.exs\n"
+
+
+def test_row_without_its_program_is_unknown_beside_rows_that_pass(app: Path, home: Path):
+    write(app, {"assets/package.json": '{"scripts": {"lint": "true"}}', "assets/a.ts": ""})
+    git(app, "add", "--all")
+    git(app, "commit", "--quiet", "--no-verify", "--message=assets")
+    installed(app, home)
+    (home / "bin/mix").rename(home / "bin/npm")
+    bare = home / "bare"
+    bare.mkdir()
+    for name in ("git", "sh", "env", "grep", "cat"):
+        (bare / name).symlink_to(shutil.which(name) or name)
+    write(app, {"lib/a.ex": "BAD", "assets/a.ts": "two"})
+    git(app, "add", "--all")
+    env = isolated(home, PATH=f"{home}/bin:{bare}", MIX_HOME=str(home / "mix"))
+    ended = git(app, "commit", "--message=next", env=env, ok=False)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode != 0, said
+    assert "1 passed, " in said
+    assert "mix is not on this PATH (" in said
+    assert f":{home}/bin:{bare}). Editors and git clients" in said
 
 
 def test_rows_follow_the_staged_paths(app: Path, home: Path):

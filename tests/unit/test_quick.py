@@ -143,16 +143,22 @@ def test_note_that_was_spoiled_leads_the_long_way(app: Path, home: Path):
         assert "3 reused" in ended.stdout
 
 
-def test_partially_staged_file_is_warned_of_at_a_glance_too(app: Path, home: Path):
+def test_partially_staged_file_leads_the_long_way(app: Path, home: Path):
     git(app, "reset", "--quiet")
-    write(app, {"lib/a.ex": "staged"})
+    write(app, {"lib/a.ex": "BAD"})
     git(app, "add", "--all")
     write(app, {"lib/a.ex": "two"})
     ended = hook(app, home)
-    assert ended.stderr == (
-        "note: partially staged: lib/a.ex: the checks see the work tree, not what is committed\n"
-        f"{GLANCE}"
-    )
+    assert ended.returncode == 1
+    assert ended.stderr == "note: not as in the commit: lib/a.ex; a copy of the commit is checked\n"
+
+
+def test_file_that_no_row_of_the_commit_reads_may_lie_beside_it(app: Path, home: Path):
+    write(app, {"notes.md": "no input"})
+    ended = hook(app, home)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "3 reused" in ended.stdout
+    assert not ran(home)
 
 
 def test_checks_that_need_nothing_staged_are_not_claimed(app: Path, home: Path):

@@ -40,7 +40,7 @@ def app(tmp_path: Path) -> Path:
 
 def age(app: Path) -> None:
     """Let the clock go on, so that nothing here was written while a run lasts."""
-    time.sleep(2 * reuse._CLOCK)
+    time.sleep(2 * reuse.CLOCK)
 
 
 def environ(app: Path, **more: str) -> dict[str, str]:
