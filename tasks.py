@@ -512,7 +512,7 @@ def hooks_install(_c: Context, app: str = "") -> None:
 @task(name="uninstall", help={"app": _APP})
 @speaking
 def hooks_uninstall(_c: Context, app: str = "") -> None:
-    """Take the commit hook away and put back the one that was there before."""
+    """Take the commit hook of the application away and put back the one that was there before."""
     from pipeline import hooks
 
     place = hooks.find(_application(app), os.environ)

@@ -33,3 +33,13 @@ LOCAL_VARIABLES = frozenset(
 def without(environ: Mapping[str, str]) -> dict[str, str]:
     """Return `environ` without git's local variables."""
     return {key: value for key, value in environ.items() if key not in LOCAL_VARIABLES}
+
+
+def complaint(said: str) -> str:
+    """Return in one line what git says on stderr, with the command that it advises, if any."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    first = next((line for line in lines if line.startswith(("fatal: ", "error: "))), "")
+    first = first or (lines[0] if lines else "git failed")
+    advised = [line for line in lines if line.startswith("git ") and line != first]
+    text = first.removeprefix("fatal: ").removeprefix("error: ")
+    return f"{text}; {advised[0]}" if advised else text

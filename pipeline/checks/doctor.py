@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline import asking
-from pipeline.checks import workflow_tools
+from pipeline.checks import repository, workflow_tools
 from pipeline.services import named, probes
 
 GIB = 1024**3
@@ -108,8 +108,12 @@ def _git(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:
     if shutil.which("git", path=environ.get("PATH")) is None:
         yield Finding("git", State.PROBLEM, "not installed")
         return
-    if _say(environ, "git", "-C", str(app), "rev-parse", "--is-inside-work-tree") != "true":
+    trouble = _git_trouble(app, environ)
+    if trouble == "not a git repository":
         yield Finding("git", State.NOTE, f"{app} is in no repository: no credo diff, no commit id")
+        return
+    if trouble:
+        yield Finding("git", State.PROBLEM, f"git cannot say anything of {app}: {trouble}")
         return
     branch = _say(environ, "git", "-C", str(app), "rev-parse", "--abbrev-ref", "HEAD")
     changed = _say(environ, "git", "-C", str(app), "status", "--porcelain", "--", ".")
@@ -117,6 +121,16 @@ def _git(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:
     yield Finding("git", State.OK, f"branch {branch}, {state}")
     if _say(environ, "git", "-C", str(app), "rev-parse", "--is-shallow-repository") == "true":
         yield Finding("git", State.NOTE, "a shallow clone: credo diff has no base to compare with")
+
+
+def _git_trouble(app: Path, environ: Mapping[str, str]) -> str:
+    """Return why git says nothing about the application; nothing if it does."""
+    try:
+        repository.ask(str(app), environ)
+    except OSError as error:
+        said = str(error)
+        return "not a git repository" if said.startswith("not a git repository") else said
+    return ""
 
 
 def _services(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:

@@ -30,7 +30,8 @@ def top(app: str) -> str:
             return directory
         parent = os.path.dirname(directory)
         if parent == directory:
-            return ""
+            named = _elsewhere(os.environ)
+            return named[1] if f"{app}/".startswith(f"{named[1]}/") else ""
         directory = parent
 
 
@@ -38,11 +39,21 @@ def git_dir(app: str) -> str:
     """Return the git directory of the work tree that holds `app`: its own in a linked one."""
     above = top(app)
     entry = os.path.join(above, ".git")
+    if above and not os.path.exists(entry):
+        return _elsewhere(os.environ)[0]
     if not above or os.path.isdir(entry):
         return entry if above else ""
     with open(entry, encoding="utf-8") as file:
         target = file.read().removeprefix("gitdir:").strip()
     return os.path.realpath(os.path.join(above, target))
+
+
+def _elsewhere(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return git directory and work tree where both are named (git --git-dir=… --work-tree=…)."""
+    named = environ.get("GIT_DIR"), environ.get("GIT_WORK_TREE")
+    if not (named[0] and named[1]):
+        return "", "\0"
+    return os.path.realpath(named[0]), os.path.realpath(named[1])
 
 
 def records(app: str) -> str:
@@ -70,9 +81,9 @@ def ask(app: str, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
     complaint = ""
     for pid, out, err in asked:
         answers.append(_read(out))
-        said = _read(err).decode("utf-8", "replace").strip().splitlines()
+        said = _read(err).decode("utf-8", "replace")
         if os.waitpid(pid, 0)[1] and not complaint:
-            complaint = said[0].removeprefix("fatal: ") if said else "git failed"
+            complaint = gitlocal.complaint(said)
     if complaint:
         raise OSError(complaint)
     return answers[0], answers[1]
@@ -85,6 +96,8 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     with GIT_DIR and no GIT_WORK_TREE git would take the directory of the application for the top.
     """
     kept = gitlocal.without(environ)
+    if environ.get("GIT_DIR") and environ.get("GIT_WORK_TREE"):
+        kept["GIT_DIR"], kept["GIT_WORK_TREE"] = _elsewhere(environ)
     index = environ.get("GIT_INDEX_FILE")
     if index:
         kept["GIT_INDEX_FILE"] = os.path.join(os.getcwd(), index)

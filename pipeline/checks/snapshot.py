@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pipeline import gitlocal
 from pipeline.checks import repository
 
 _GIT = (
@@ -114,8 +115,8 @@ def _git(where: Path, environ: Mapping[str, str], *words: str) -> str:
         check=False,
     )
     if ended.returncode:
-        said = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["git failed"]
-        raise NoSnapshot(f"git {words[0]}: {said[0]}")
+        said = gitlocal.complaint(ended.stderr.decode("utf-8", "replace"))
+        raise NoSnapshot(f"git {words[0]}: {said}")
     return os.fsdecode(ended.stdout).strip()
 
 

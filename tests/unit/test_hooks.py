@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline import hooks
+from pipeline.checks import doctor
 from pipeline.errors import UsageProblem
 from pipeline.settings import PROJECT
 from tests.unit.checks.stages import needs_mix
@@ -384,3 +386,171 @@ def test_branch_without_the_application_can_be_committed_to(app: Path, home: Pat
 def test_no_repository_is_a_usage_problem(tmp_path: Path):
     with pytest.raises(UsageProblem, match="not a git repository"):
         hooks.find(tmp_path, isolated(tmp_path))
+
+
+def test_two_applications_of_one_repository_are_both_served(tmp_path: Path, home: Path):
+    names = ("mix.exs", "lib/a.ex", "test/a_test.exs")
+    files = {f"{app}/{name}": "" for app in ("web", "my api") for name in names}
+    top = repository(tmp_path / "top", files)
+    place = installed(top / "web", home)
+    once = place.hook.read_bytes()
+    assert "also serves web" in hooks.install(
+        hooks.find(top / "my api", environ(home)), Path(sys.executable), PROJECT
+    )
+    installed(top / "web", home)  # again
+    for app in ("web", "my api"):
+        write(top, {f"{app}/lib/a.ex": "BAD"})
+        git(top, "add", "--all")
+        assert commit(top, home)[0] != 0, app
+        write(top, {f"{app}/lib/a.ex": "good"})
+        git(top, "add", "--all")
+        code, said = commit(top, home)
+        assert code == 0, said
+    said = hooks.uninstall(hooks.find(top / "my api", environ(home)))
+    assert said.endswith("no longer serves my api; it stays for web")
+    assert place.hook.read_bytes() == once
+    assert "nothing to do" in hooks.uninstall(hooks.find(top / "my api", environ(home)))
+    hooks.uninstall(place)
+    assert not place.hook.exists()
+
+
+OLD_HOOK = """#!/bin/sh
+# qusto: written by `inv hooks.install`, taken away by `inv hooks.uninstall`
+# Runs what `inv check --hook` runs. docs/hooks.md in /it's/there explains it.
+python='/it'"'"'s/python'
+app='my api'
+exec "$python" -S '/it'"'"'s/there/pipeline/quick.py' "$app"
+"""
+
+
+def test_hook_of_an_earlier_version_goes_on_serving_its_application(app: Path, home: Path):
+    place = hooks.find(app, environ(home))
+    place.directory.mkdir(exist_ok=True)
+    place.hook.write_text(OLD_HOOK)
+    assert "also serves my api" in hooks.install(place, Path(sys.executable), PROJECT)
+    assert "check '/it'\"'\"'s/python' '/it'\"'\"'s/there' 'my api' ||" in place.hook.read_text()
+
+
+@pytest.mark.parametrize("directory", [".githooks", ".husky"])
+def test_hooks_that_everybody_shares_are_left_alone_and_a_line_is_offered(
+    app: Path, home: Path, directory: str
+):
+    team = "#!/bin/sh\necho team\n"
+    write(app, {f"{directory}/pre-commit": team, f"{directory}/_/.gitignore": "*"})
+    (app / directory / "pre-commit").chmod(0o755)
+    git(app, "add", "--all")
+    git(app, "commit", "--quiet", "--no-verify", "--message=hooks")
+    husky = directory == ".husky"
+    git(app, "config", "core.hooksPath", f"{directory}/_" if husky else directory)
+    if husky:  # what `husky` writes there
+        write(app, {".husky/_/pre-commit": '#!/bin/sh\nsh -e "${0%/_/*}/pre-commit"\n'})
+        (app / ".husky/_/pre-commit").chmod(0o755)
+    with pytest.raises(UsageProblem, match="belongs to the repository") as caught:
+        installed(app, home)
+    assert str(PROJECT) not in str(caught.value.remedy).partition(", and run once")[0]
+    assert git(app, "status", "--porcelain").stdout == ""
+    # The line does what it is for, on a machine that has the tool and on one that has not.
+    line = caught.value.remedy.partition("pre-commit: ")[2].partition(", and run once")[0]
+    write(app, {f"{directory}/pre-commit": f"{team}{line}\n", "lib/a.ex": "BAD"})
+    git(app, "add", "--all")
+    git(app, "config", "qusto.project", str(PROJECT))
+    code, said = commit(app, home)
+    assert (code != 0, "team" in said) == (True, True), said
+    git(app, "config", "--unset", "qusto.project")
+    assert commit(app, home)[0] == 0
+
+
+def test_relative_hooks_path_for_all_repositories_is_a_directory_of_this_one(app: Path, home: Path):
+    git(app, "config", "--global", "core.hooksPath", "hooks", env=environ(home))
+    assert installed(app, home).directory == app / "hooks"
+
+
+def test_git_directory_that_only_the_environment_names(tmp_path: Path, home: Path):
+    app = repository(tmp_path / "app", {"mix.exs": "", "lib/a.ex": "", "test/a_test.exs": ""})
+    (app / ".git").rename(tmp_path / "elsewhere")
+    env = {**environ(home), "GIT_DIR": str(tmp_path / "elsewhere"), "GIT_WORK_TREE": str(app)}
+    hooks.install(hooks.find(app, env), Path(sys.executable), PROJECT)
+    for text, code in (("BAD", 1), ("good", 0)):
+        write(app, {"lib/a.ex": text})
+        git(app, "add", "--all", env=env)
+        ended = git(app, "commit", "--message=next", env=env, ok=False)
+        assert ended.returncode == code, ended.stdout + ended.stderr
+
+
+def test_application_in_a_submodule(tmp_path: Path, home: Path):
+    inner = repository(tmp_path / "inner", {"mix.exs": "", "lib/a.ex": "", "test/a_test.exs": ""})
+    top = repository(tmp_path / "top", {"a": ""})
+    allowed = ("-c", "protocol.file.allow=always")
+    git(top, *allowed, "submodule", "--quiet", "add", str(inner), "web")
+    git(top, "commit", "--quiet", "--message=submodule")
+    place = installed(top / "web", home)
+    assert place.directory == top / ".git/modules/web/hooks"
+    write(top / "web", {"lib/a.ex": "BAD"})
+    git(top / "web", "add", "--all")
+    assert commit(top / "web", home)[0] == 1
+    write(top / "web", {"lib/b.ex": "BAD, and not staged", "lib/a.ex": "good"})
+    git(top / "web", "add", "lib/a.ex")
+    code, said = commit(top / "web", home)
+    assert code == 0, said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_remedy_of_git_for_a_directory_of_somebody_else_is_passed_on(app: Path, home: Path):
+    os.chown(app, 12345, 12345)
+    os.chown(app / ".git", 12345, 12345)
+    with pytest.raises(UsageProblem, match="dubious ownership") as caught:
+        hooks.find(app, environ(home))
+    advice = f"git config --global --add safe.directory {app}"
+    assert advice in str(caught.value)
+    (finding,) = (f for f in doctor.examine(app, environ(home)) if f.subject == "git")
+    assert finding.state is doctor.State.PROBLEM
+    assert advice in finding.text
+
+
+def by_runner(app: Path, home: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Start what pre-commit and prek start, outside of `git commit`."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "pipeline.commit"],
+        cwd=app,
+        env={**environ(home), "PRE_COMMIT": "1", **more},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_runner_outside_of_a_commit_checks_every_row(app: Path, home: Path):
+    write(app, {"lib/a.ex": "BAD"})
+    git(app, "commit", "--quiet", "--all", "--message=bad")
+    ended = by_runner(app, home)
+    assert ended.returncode == 1, ended.stdout
+    assert {"format", "test"} <= set(calls(home))
+    # In `git commit` the index is what is asked about.
+    ended = by_runner(app, home, GIT_INDEX_FILE=str(app / ".git/index"))
+    assert (ended.returncode, "nothing to do" in ended.stdout) == (0, True)
+
+
+def test_runner_with_a_range_checks_the_rows_of_the_range_on_its_end(app: Path, home: Path):
+    write(app, {"priv/data": "two"})
+    git(app, "add", "--all")
+    git(app, "commit", "--quiet", "--message=data")
+    write(app, {"lib/a.ex": "BAD"})
+    git(app, "commit", "--quiet", "--all", "--message=bad")
+    bad = git(app, "rev-parse", "HEAD").stdout.strip()
+    write(app, {"lib/a.ex": "good"})
+    git(app, "commit", "--quiet", "--all", "--message=good")
+
+    def ranged(old: str, new: str) -> "subprocess.CompletedProcess[str]":
+        (home / "calls").write_text("")
+        return by_runner(app, home, PRE_COMMIT_FROM_REF=old, PRE_COMMIT_TO_REF=new)
+
+    ended = ranged("HEAD~3", "HEAD~2")
+    assert (ended.returncode, set(calls(home))) == (0, {"compile", "test"})
+    ended = ranged("HEAD~2", bad)
+    assert ended.returncode == 1
+    assert "not as in the commit: lib/a.ex; a copy of the commit is checked" in ended.stderr
+    assert ranged("HEAD~2", "HEAD").returncode == 0
+    ended = ranged("gone", "HEAD")  # a shallow clone
+    assert ended.returncode == 0
+    assert "format" in calls(home) or "reused" in ended.stdout
