@@ -111,15 +111,16 @@ def launch(
         DEPLOY_USER=environment.user,
         TOKEN=token,
         **_watched(layout, environment, activation.id),
-    ) + "".join(map(shell.body, ("look", "watch")))
+    ) + "".join(map(shell.body, ("look", "listen", "watch")))
 
 
 def watch(layout: Layout, environment: Environment, identity: str) -> str:
-    """Return the read-only script that follows the activation `identity` to its end.
+    """Return the script that follows the activation `identity` to its end; it changes nothing.
 
+    On its standard input it takes the verdict.
     It exits 0 after a terminal phase, 1 if the activation vanished without one.
     """
-    return shell.render("look", "watch", **_watched(layout, environment, identity))
+    return shell.render("look", "listen", "watch", **_watched(layout, environment, identity))
 
 
 def look(layout: Layout, environment: Environment) -> str:

@@ -11,7 +11,6 @@ from threading import Event
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipeline import redaction
-from pipeline.errors import Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import batches, failure, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
@@ -20,7 +19,6 @@ from pipeline.release.health import Decision, Expected
 from pipeline.release.summary import Served
 from pipeline.release.survey import Survey
 from pipeline.release.watch import Watch
-from pipeline.remote import connection as connections
 from pipeline.remote import execute
 from pipeline.remote.inventory import Health
 
@@ -242,31 +240,18 @@ def _judged(watch: Watch) -> Decision:
 
 
 def _decide(watches: list[Watch], reason: str) -> None:
-    """Write the verdict on every host that still waits for one, through a bad line if need be."""
-
-    def tell(watch: Watch) -> None:
-        if watch.progress.ended:
-            return
-        fleet, member = watch.fleet, watch.member
-        script = activations.verdict(
-            fleet.layout,
-            watch.activation.id,
-            keep=not reason,
-            reason=redaction.clean(reason) or "healthy",
-            downtime=_downtime(watch) or 0.0,
-        )
-        for attempt in Retrying(
-            stop=stop_after_delay(fleet.environment.health.deadline),
-            wait=wait_fixed(1),
-            retry=retry_if_exception_type(Unreachable),
-            reraise=True,
-        ):
-            with attempt:
-                if not member.connection.is_connected:
-                    connections.open_connection(member.connection, fleet.environment, member.host)
-                execute.sh(member.connection, script, timeout=30)
-
-    each(tell, watches)
+    """Give the verdict to every host that still waits for one."""
+    for watch in watches:
+        if not watch.progress.ended:
+            watch.tell(
+                activations.verdict(
+                    watch.fleet.layout,
+                    watch.activation.id,
+                    keep=not reason,
+                    reason=redaction.clean(reason) or "healthy",
+                    downtime=_downtime(watch) or 0.0,
+                )
+            )
 
 
 def _mark_failed(watches: list[Watch]) -> None:

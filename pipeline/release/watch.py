@@ -83,6 +83,7 @@ class Watch:
     news: threading.Event
     complaint: str = ""
     """What the script wrote to its standard error."""
+    _input: execute.Input = field(default_factory=execute.Input)
     _progress: Progress = field(default_factory=Progress)
     _thread: threading.Thread | None = None
 
@@ -97,6 +98,10 @@ class Watch:
             target=self._follow, name=f"watch {self.member}", daemon=True
         )
         self._thread.start()
+
+    def tell(self, verdict: str) -> None:
+        """Give the activation its verdict, over a new connection if this one has dropped."""
+        self._input.send(f"{verdict}\n#{self.activation.id}\n".encode())
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end, at most `timeout` seconds; tell whether it has come."""
@@ -130,7 +135,9 @@ class Watch:
                     member.connection.close()
                     connections.open_connection(member.connection, environment, member.host)
                     script = again
-                output = execute.sh(member.connection, script, on_line=self._read, timeout=90)
+                output = execute.sh(
+                    member.connection, script, stdin=self._input, on_line=self._read, timeout=90
+                )
         self.complaint = output.err
         if output.code == LOST and not self._progress.phases:
             raise Locked(

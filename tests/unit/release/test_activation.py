@@ -118,6 +118,22 @@ def test_a_verdict_is_three_lines_the_reason_as_json(tmp_path: Path):
     assert (verdict, json.loads(reason), downtime) == ("roll-back", 'a "b"\n$(c)', "1.50")
 
 
+@pytest.mark.parametrize("words", [["dash"], ["busybox", "sh"], ["bash"]])
+def test_a_verdict_is_taken_from_standard_input_once_it_is_whole(tmp_path: Path, words: list[str]):
+    if not shutil.which(words[0]):
+        pytest.skip(f"{words[0]} is not installed")
+    base = msgspec.structs.replace(ENVIRONMENT, path=str(tmp_path))
+    (tmp_path / ".deploy").mkdir()
+    text = activation.verdict(layout.of(base), "x", keep=True, reason="healthy", downtime=1.5)
+    script = shell.render("listen", ID="x") + "wait\n"
+    taken = tmp_path / ".deploy/verdict.x"
+    for sent in (text, f"{text}\n#y\n", f"{text}\n#x"):  # cut off, another's, half a line
+        subprocess.run([*words, "-c", script], input=sent.encode(), check=True)
+        assert not taken.exists()
+    subprocess.run([*words, "-c", script], input=f"{text}\n#x\n".encode(), check=True)
+    assert taken.read_text().splitlines()[0] == "keep"
+
+
 def test_the_server_outwaits_the_client():
     for hosts in (1, 2, 10):
         assert activation.verdict_seconds(ENVIRONMENT, hosts) > ENVIRONMENT.health.deadline
