@@ -197,7 +197,7 @@ class _Running:
 
     def _not_run(self) -> Unreachable:
         """Return the error of a login that ended without having run the script."""
-        where = f"{self._connection.host}: the login as {self._connection.user}"
+        where = f"{self._connection.original_host}: the login as {self._connection.user}"
         said = self._answer.noise.splitlines()
         if self._answer.torn:
             return Unreachable(
@@ -225,7 +225,7 @@ class _Running:
     def _cut_off(self) -> Unreachable:
         said = f"{self._answer.out}{self._answer.err}".splitlines()
         return Unreachable(
-            f"{self._connection.host}: our script was cut off there, so its answer is not whole",
+            f"{self._connection.original_host}: our script was cut off there, so its answer is not whole",
             remedy="something ended it on the host; the command may be run again",
             detail="\n".join(said[-20:]),
         )
@@ -235,7 +235,7 @@ class _Running:
 
     def _stalled(self) -> Unreachable:
         """Return the error of an answer that does not come: the line, the login or the script."""
-        host = self._connection.host
+        host = self._connection.original_host
         self.channel.close()
         if not _is_alive(self._connection.transport):
             return Unreachable(
@@ -308,7 +308,7 @@ def _is_alive(transport: Transport | None) -> bool:
 def dropped(connection: Connection, error: BaseException) -> Unreachable:
     """Return the error for a connection that broke in the middle of a command."""
     reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-    return Unreachable(f"{connection.host}: the connection broke: {reason or 'closed'}")
+    return Unreachable(f"{connection.original_host}: the connection broke: {reason or 'closed'}")
 
 
 class _Sessions:
@@ -342,13 +342,6 @@ class _Sessions:
                 self._ready[transport] = _opening(transport)
         return channel
 
-    def close(self, connection: Connection) -> None:
-        """Close the session that was opened ahead, for one that is opened by others."""
-        with self._lock:
-            opened = self._ready.pop(connection.transport, None)
-        if opened and (channel := opened.result()):
-            channel.close()
-
 
 def _open(connection: Connection) -> Channel:
     """Open a session. One that has just ended may still count at the host, so ask twice."""
@@ -362,14 +355,14 @@ def _open(connection: Connection) -> Channel:
                 time.sleep(_TURN)
                 continue
             raise Unreachable(
-                f"{connection.host}: the host refused to open a session: {error.text}",
+                f"{connection.original_host}: the host refused to open a session: {error.text}",
                 remedy="a command needs two at once over its connection: does MaxSessions in "
                 "sshd_config, or a limit on the user's processes, allow them?",
             ) from None
         except _BROKEN as error:
             if connection.is_connected and _is_alive(connection.transport):
                 raise Unreachable(
-                    f"{connection.host}: opening a session takes longer than {LOGIN:g} s, though "
+                    f"{connection.original_host}: opening a session takes longer than {LOGIN:g} s, though "
                     "the host answers"
                 ) from None
             raise dropped(connection, error) from None
@@ -392,7 +385,3 @@ def _opening(transport: Transport) -> "Future[Channel | None]":
 
 _SESSIONS = _Sessions()
 
-
-def close_spare(connection: Connection) -> None:
-    """Close the session that was opened ahead: SFTP is about to open one of its own."""
-    _SESSIONS.close(connection)
