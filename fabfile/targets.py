@@ -48,7 +48,10 @@ def on_target(**helps: str) -> Callable[[Callable[..., None]], Any]:
             target = inventory.resolve(names, hosts_file(variables), variables)
             redaction.learn([target.environment.key, target.environment.key_passphrase])
             redaction.allow(inventory.public_texts(target.environment))
-            body(target, *args, **kwargs)
+            from pipeline.remote import translation
+
+            with translation.boundary(target.environment.name):
+                body(target, *args, **kwargs)
 
         wrapped: Any = speaking(wrapper)
         wrapped.__signature__ = inspect.signature(body)

@@ -92,6 +92,30 @@ class Unreachable(Problem):
     code = ExitCode.UNREACHABLE
 
 
+class MachineFailed(Problem):
+    """The machine of the operator failed: its disk, its memory, a limit of processes or files.
+
+    What the run was about is not known then.
+    """
+
+    code = ExitCode.UNKNOWN
+
+
+def translated(error: Exception) -> Problem | None:
+    """Return what a library raised for a failure of this machine as ours; None for a defect."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, MemoryError):
+        return MachineFailed("this machine is out of memory")
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return MachineFailed("this machine allows no more threads", remedy="see `ulimit -u`")
+    if isinstance(error, OSError):
+        named = [repr(str(name)) for name in (error.filename, error.filename2) if name]
+        why = error.strerror or str(error) or type(error).__name__
+        return MachineFailed(f"this machine: {': '.join([why, *named])}")
+    return None
+
+
 def told(problem: Problem) -> str:
     """Return what stderr gets: our own lines, then the evidence as another program's words."""
     from pipeline import printable
@@ -116,5 +140,9 @@ def speaking(body: Callable[P, R]) -> Callable[P, R]:
             raise Exit(told(problem), code=int(problem.code)) from None
         except KeyboardInterrupt:
             raise Exit("interrupted", code=_INTERRUPTED) from None
+        except Exception as error:
+            if (known := translated(error)) is None:
+                raise
+            raise Exit(told(known), code=int(known.code)) from None
 
     return wrapper

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from pipeline.errors import Problem, RolledBack
+from pipeline.errors import RollbackFailed, RolledBack
 from pipeline.release import cleanup, gate, naming, preflight, shell
 from pipeline.release import dump as dumps
 from pipeline.release import fleet as fleets
@@ -114,10 +114,12 @@ def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
             return
         ended = execute.sh(member.connection, script, timeout=120)
         if ended.code:
-            raise Problem(
+            said = ended.err.strip().splitlines() or [f"exit {ended.code}"]
+            raise RollbackFailed(
                 f"{member}: an activation was left open in phase {survey.phase}, and putting it "
-                "right failed",
-                detail=ended.err,
+                f"right failed: {said[-1]}",
+                remedy=f"look at once: `fab -H {fleet.environment.name} status`",
+                detail="\n".join(said[:-1]),
             )
 
     fleets.each_surveyed(fleet, found, one)

@@ -5,10 +5,10 @@ costs rsync seven round trips, and a second login (docs/decisions/0008).
 """
 
 import base64
-import binascii
 import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -76,7 +76,7 @@ def known(contents: str) -> dict[str, str]:
     """
     try:
         text = gzip.decompress(base64.b64decode(contents, validate=True)).decode()
-    except (binascii.Error, OSError, EOFError, UnicodeDecodeError):
+    except (ValueError, OSError, EOFError, zlib.error):
         return {}
     programs, _, sums = text.partition("\n\n")
     executable = frozenset(programs.split("\n"))

@@ -21,7 +21,7 @@ from pipeline.release import survey as surveys
 from pipeline.release.layout import Layout
 from pipeline.release.survey import Survey
 from pipeline.remote import connection as connections
-from pipeline.remote import execute
+from pipeline.remote import execute, translation
 from pipeline.remote.inventory import Environment, Host, Target
 
 T = TypeVar("T")
@@ -85,11 +85,17 @@ def each(work: Callable[[A], T], items: Sequence[A]) -> list[T]:
     """Run `work` on all items at once and return the results in their order.
 
     All are waited for. Of several Problems the first is raised, with the others in its detail.
+    An item is a host, or what is known of one.
     """
+
+    def one(item: A) -> T:
+        with translation.boundary(str(item[0] if isinstance(item, tuple) else item)):
+            return work(item)
+
     if len(items) == 1:
-        return [work(items[0])]
+        return [one(items[0])]
     with ThreadPoolExecutor(max(1, len(items))) as pool:
-        futures = [pool.submit(work, item) for item in items]
+        futures = [pool.submit(one, item) for item in items]
     errors = [error for future in futures if (error := future.exception())]
     problems = [error for error in errors if isinstance(error, Problem)]
     if problems and len(problems) == len(errors):

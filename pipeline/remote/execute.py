@@ -18,7 +18,8 @@ from fabric import Connection
 from paramiko import Channel, ChannelException, Message, SSHException, Transport
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
-from pipeline.errors import Unreachable
+from pipeline.errors import Problem, Unreachable
+from pipeline.remote import translation
 from pipeline.remote.framing import Answer, frame
 
 LOGIN = 30.0
@@ -225,7 +226,8 @@ class _Running:
     def _cut_off(self) -> Unreachable:
         said = f"{self._answer.out}{self._answer.err}".splitlines()
         return Unreachable(
-            f"{self._connection.original_host}: our script was cut off there, so its answer is not whole",
+            f"{self._connection.original_host}: our script was cut off there; its answer is not "
+            "whole",
             remedy="something ended it on the host; the command may be run again",
             detail="\n".join(said[-20:]),
         )
@@ -296,19 +298,20 @@ def _is_alive(transport: Transport | None) -> bool:
     answered = threading.Event()
 
     def ask() -> None:
-        transport.global_request("keepalive@openssh.com", wait=True)
-        if transport.is_active():
-            answered.set()
+        with suppress(*_BROKEN):
+            transport.global_request("keepalive@openssh.com", wait=True)
+            if transport.is_active():
+                answered.set()
 
     # A daemon: on a line that is dead it would keep the program from ending.
     threading.Thread(target=ask, name="keepalive", daemon=True).start()
     return answered.wait(_PROBE)
 
 
-def dropped(connection: Connection, error: BaseException) -> Unreachable:
+def dropped(connection: Connection, error: Exception) -> Problem:
     """Return the error for a connection that broke in the middle of a command."""
-    reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-    return Unreachable(f"{connection.original_host}: the connection broke: {reason or 'closed'}")
+    known = translation.translated(error, connection.original_host)
+    return known or Unreachable(f"{connection.original_host}: {error}")
 
 
 class _Sessions:
@@ -354,16 +357,12 @@ def _open(connection: Connection) -> Channel:
             if time.monotonic() < until:
                 time.sleep(_TURN)
                 continue
-            raise Unreachable(
-                f"{connection.original_host}: the host refused to open a session: {error.text}",
-                remedy="a command needs two at once over its connection: does MaxSessions in "
-                "sshd_config, or a limit on the user's processes, allow them?",
-            ) from None
+            raise dropped(connection, error) from None
         except _BROKEN as error:
             if connection.is_connected and _is_alive(connection.transport):
                 raise Unreachable(
-                    f"{connection.original_host}: opening a session takes longer than {LOGIN:g} s, though "
-                    "the host answers"
+                    f"{connection.original_host}: opening a session takes longer than "
+                    f"{LOGIN:g} s, though the host answers"
                 ) from None
             raise dropped(connection, error) from None
 
@@ -384,4 +383,3 @@ def _opening(transport: Transport) -> "Future[Channel | None]":
 
 
 _SESSIONS = _Sessions()
-

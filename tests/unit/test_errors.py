@@ -67,3 +67,26 @@ def test_the_codes_are_those_of_the_contract():
         "LOCKED": 12,
         "UNREACHABLE": 13,
     }
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (OSError(28, "No space left on device", "/tmp/x"), "No space left on device: '/tmp/x'"),
+        (OSError(24, "Too many open files"), "Too many open files"),
+        (FileNotFoundError(2, "No such file or directory", "git"), "No such file or directory"),
+        (RuntimeError("can't start new thread"), "no more threads"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_what_this_machine_fails_in_is_one_line_and_unknown(raised: Exception, said: str):
+    @speaking
+    def task() -> None:
+        raise raised
+
+    with pytest.raises(Exit) as caught:
+        task()
+    assert caught.value.code == 3
+    assert caught.value.message.startswith("error: this machine")
+    assert said in caught.value.message
+    assert len(caught.value.message.splitlines()) <= 2
