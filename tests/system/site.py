@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -93,6 +94,21 @@ class Site:
             text=True,
             timeout=180,
         )
+
+    def in_shell(self, words: str) -> tuple[int, str]:
+        """Run `fab -H staging WORDS` in bash, redirections included; return code and stderr."""
+        command = f"{shlex.quote(str(FAB))} -H staging {words}; exit ${{PIPESTATUS[0]}}"
+        ended = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env=self._environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=180,
+        )
+        return ended.returncode, ended.stderr
 
     def deploy(self, artifact: Path, *words: str) -> dict[str, Any]:
         """Deploy, which must succeed; return its summary."""
