@@ -77,15 +77,17 @@ umask 077; cd /tmp; setenv PATH /nowhere; set prompt = "! "; alias exec echo; se
 
 @pytest.mark.parametrize(("path", "startup"), [("/bin/bash", NOISY), ("/usr/bin/tcsh", CSH)])
 def test_a_deploy_takes_no_notice_of_a_noisy_login(
-    site: Site, build: Builder, path: str, startup: str
+    serving: Site, build: Builder, path: str, startup: str
 ):
-    host = site.hosts[0]
+    host = serving.hosts[0]
     shell(host, path, startup)
-    site.deploy(build("1.0.0"))
+    serving.deploy(build("1.1.0", extra_migrations=1))
     host.run("! find /var/www/qusto/staging/releases -perm 700 | grep .")
-    assert version(host) == "1.0.0"
+    assert version(host) == "1.1.0"
     for command in COMMANDS:
-        site.done(command)
+        serving.done(command)
+    serving.done("rollback")
+    assert version(host) == "1.0.0"
 
 
 def test_a_systemd_that_does_not_answer_is_unknown_too(serving: Site):
@@ -95,7 +97,9 @@ def test_a_systemd_that_does_not_answer_is_unknown_too(serving: Site):
     assert "unknown" in ended.out
     assert "systemd does not answer there" in ended.err
     refused(serving, "rollback")
-    refused(serving, "doctor")
+    found = serving.fab("doctor")
+    assert found.code != 0
+    assert "systemd does not answer there" in found.out
     assert version(host) == "1.0.0"
 
 
