@@ -25,6 +25,10 @@ from pipeline.remote.framing import Answer, frame
 LOGIN = 30.0
 """Seconds that a login may take, from the request for a session to our script's first line."""
 
+_NUDGE = 5.0
+"""Seconds of a login after which an open standard input gets some empty lines, so that a script of
+which the login has taken a line arrives torn, and does not wait for the rest for ever."""
+
 _CHUNK = 65536
 
 _TURN = 0.5
@@ -138,6 +142,7 @@ class _Running:
         self._connection = connection
         self._timeout = timeout
         self._login_by = time.monotonic() + LOGIN
+        self._nudge_at = time.monotonic() + _NUDGE if isinstance(stdin, Input) else float("inf")
         framed = frame(script)
         self._answer = Answer(framed.nonce)
         self.channel = _SESSIONS.take(connection)
@@ -178,6 +183,9 @@ class _Running:
                         return
                 if answer.code is not None:
                     ended_by = min(ended_by, now + _LAST_WORDS)
+                if now > self._nudge_at and not answer.begun:
+                    self._nudge_at = float("inf")
+                    _try_to_send(channel, b"\n" * 64)
                 if now > min(heard + self._timeout if answer.begun else self._login_by, ended_by):
                     break
             if answer.code is None and data != b"":

@@ -68,11 +68,16 @@ def test_a_silent_line_is_told_by_a_keepalive_that_nobody_answers(
     ],
 )
 def test_a_login_that_ends_gives_no_answer(
-    line: Connection, login: Callable[[str], None], words: str, said: str
+    line: Connection,
+    login: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    said: str,
 ):
     login(words)
+    monkeypatch.setattr(execute, "_NUDGE", 0.2)
     assert said in refusal(line).splitlines()[0]
-    with pytest.raises(Unreachable, match="ran no script|took away"):
+    with pytest.raises(Unreachable, match=r"ran no script|took away"):
         execute.Held(line, "echo held")
 
 
