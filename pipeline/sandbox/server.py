@@ -71,9 +71,10 @@ class Server:
 
     async def _hang_up(self) -> None:
         self._acceptor.close()
-        await self._acceptor.wait_closed()
         for connection in tuple(self._connections):
             connection.abort()
+        # From Python 3.12 on this waits for the connections, too.
+        await self._acceptor.wait_closed()
 
     async def _settle(self) -> None:
         """Let the commands' ends be noticed, then end what asyncssh itself left running."""
