@@ -534,14 +534,14 @@ def maintenance(_c: Context, period: str = "", app: str = "", format: str = "tex
     _end(commands.maintain(period, app=app, format=format))
 
 
-@task
+@task(help={"keep": "the sandbox stays until Ctrl-C, for commands of your own"})
 @speaking
-def demo(_c: Context) -> None:
+def demo(_c: Context, keep: bool = False) -> None:
     """Show deploys, an automatic and a manual rollback on a throw-away host."""
     from pipeline import settings
     from pipeline.sandbox import demo as sandbox
 
-    _end(sandbox.run(settings.PROJECT))
+    _end(sandbox.run(settings.PROJECT, keep=keep))
 
 
 def _application(app: str) -> Path:
@@ -597,4 +597,4 @@ ns = Collection(
 # Invoke would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})
 
-command_line.judge_first(program)
+command_line.judge_first(program, Path(__file__).parent)

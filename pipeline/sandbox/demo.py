@@ -3,18 +3,21 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from rich.console import Console
 from rich.markup import escape
@@ -44,13 +47,23 @@ class Stage:
         """Say what comes next."""
         self.console.print(f"\n[bold cyan]{escape(text)}[/]", highlight=False)
 
-    def command(self, *words: str, expect: int = 0, **variables: str) -> None:
-        """Show a command line and run it; Problem if it does not exit with `expect`."""
+    def command(self, *words: str, expect: int = 0, brief: bool = False, **variables: str) -> None:
+        """Show a command line and run it; Problem if it does not exit with `expect`.
+
+        `brief`: of its output only the first line is shown, unless it goes wrong.
+        """
         self.console.print(f"[bold]$ {escape(' '.join(words))}[/]", highlight=False, soft_wrap=True)
         sys.stdout.flush()
         program = Path(sys.executable).with_name(words[0])
         environ = {**os.environ, **self.sandbox.environ(), **variables}
-        code = _run([str(program), *words[1:]], self.project, environ)
+        with tempfile.TemporaryFile() as held:
+            argv = [str(program), *words[1:]]
+            code = _run(argv, self.project, environ, held if brief else None)
+            held.seek(0)
+            said = held.read().decode("utf-8", "replace")
+        shown = said if code != expect else said.partition("\n")[0]
+        if shown:
+            self.console.print(escape(shown), highlight=False, soft_wrap=True)
         if code != expect:
             raise Problem(
                 f"the demo went wrong: `{' '.join(words)}` exited {code}, but {expect} was expected"
@@ -75,8 +88,10 @@ class Stage:
         self.console.print(f"[green]GET /api/system: version {version} serves[/]", highlight=False)
 
 
-def run(project: Path) -> int:
+def run(project: Path, *, keep: bool = False) -> int:
     """Play the demo from the checkout `project`; return the exit code.
+
+    `keep`: the sandbox stays until a signal ends it, for commands from another terminal.
 
     Raises UsageProblem where it cannot run at all, Problem when anything differs from the story.
     """
@@ -105,6 +120,8 @@ def run(project: Path) -> int:
         stage = Stage(sandbox, project, console)
         try:
             _play(stage, _builder(stage))
+            if keep:
+                _stay(stage)
         finally:
             _ignore_signals()  # what follows takes a moment and must not be cut short
     console.print("\nThe sandbox is gone, and nothing of it is left.", highlight=False)
@@ -115,7 +132,7 @@ def _play(stage: Stage, build: Builder) -> None:
     host = ("-H", NAME)
     directory = stage.sandbox.directory
     stage.tell("The host is made ready: users, directories, units, sudo lines, environment.")
-    stage.command("fab", *host, "setup", f"--env-file={stage.sandbox.env_file}")
+    stage.command("fab", *host, "setup", f"--env-file={stage.sandbox.env_file}", brief=True)
     stage.tell("Version 1.0.0 is deployed.")
     stage.command("fab", *host, "deploy", f"--artifact={build('1.0.0', '')}")
     stage.expect("1.0.0")
@@ -136,12 +153,39 @@ def _play(stage: Stage, build: Builder) -> None:
     stage.command("fab", *host, "status")
 
 
-def _run(argv: list[str], directory: Path, environ: dict[str, str]) -> int:
+def _stay(stage: Stage) -> None:
+    """Print what can be typed elsewhere, and wait for the signal that ends the sandbox."""
+    sandbox = stage.sandbox
+    fab = shlex.quote(str(Path(sys.executable).with_name("fab")))
+    artifacts = sorted(sandbox.directory.glob("dist/plausible-*.tar.gz"))
+    lines = [
+        f"cd {shlex.quote(str(stage.project))}",
+        f"export QUSTO_HOSTS={sandbox.hosts_file}",
+        *(f"{fab} -H {NAME} deploy --artifact={artifact}" for artifact in artifacts),
+        *(f"{fab} -H {NAME} {task}" for task in ("status", "rollback", "history", "logs")),
+        f"curl http://127.0.0.1:{sandbox.http}/api/system",
+    ]
+    stage.tell("The sandbox stays. In another terminal type, for example:")
+    for line in lines:
+        stage.console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+    stage.console.print(
+        f"Ctrl-C here (or kill {os.getpid()}) ends it; nothing of it will be left.", highlight=False
+    )
+    sys.stdout.flush()
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _run(
+    argv: list[str], directory: Path, environ: dict[str, str], output: IO[bytes] | None
+) -> int:
     """Run a program to its end; if we are interrupted, so is it, and we wait until it is gone.
 
     It has a process group of its own, so that Ctrl-C comes to it from us, and once.
     """
-    child = subprocess.Popen(argv, cwd=directory, env=environ, process_group=0)
+    child = subprocess.Popen(
+        argv, cwd=directory, env=environ, process_group=0, stdout=output, stderr=output
+    )
     try:
         return child.wait()
     except BaseException:

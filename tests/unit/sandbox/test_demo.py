@@ -40,7 +40,7 @@ def temporary(tmp_path: Path) -> Path:
 def demo(tmp_path: Path, temporary: Path) -> Demo:
     """Return what starts the demo on a machine without Elixir, and without `missing`."""
 
-    def start(*missing: str) -> "subprocess.Popen[str]":
+    def start(*missing: str, options: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
         programs = tmp_path / "bin"
         programs.mkdir()
         for directory in ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"):
@@ -50,7 +50,7 @@ def demo(tmp_path: Path, temporary: Path) -> Demo:
                     link.symlink_to(program)
         assert shutil.which("mix", path=str(programs)) is None
         return subprocess.Popen(
-            [str(INV), "demo"],
+            [str(INV), "demo", *options],
             cwd=settings.PROJECT,
             env={**os.environ, "PATH": str(programs), "TMPDIR": str(temporary)},
             stdin=subprocess.DEVNULL,
@@ -75,12 +75,12 @@ def living(temporary: Path) -> list[str]:
     return found
 
 
-def read_until(demo: "subprocess.Popen[str]", sentence: str) -> None:
+def read_until(demo: "subprocess.Popen[str]", sentence: str) -> str:
     said = ""
     for text in demo.stdout or ():
         said += text
         if sentence in text:
-            return
+            return said
     pytest.fail(f"the demo never said {sentence!r}, but\n{said}")
 
 
@@ -95,6 +95,8 @@ def test_the_demo_tells_the_whole_story_and_leaves_nothing(
     for sentence in STORY:
         assert sentence in said[at:]
         at = said.index(sentence, at) + 1
+    setup, version = said.index(" setup --env-file="), said.index("Version 1.0.0 is deployed.")
+    assert len(said[setup:version].splitlines()) == 3  # the command, its first line, an empty one
     assert "Traceback" not in said
     assert "Warning" not in said
     assert list(temporary.iterdir()) == []
@@ -118,6 +120,27 @@ def test_an_interrupted_demo_leaves_nothing(
     os.kill(playing.pid, number)
     said, _ = playing.communicate(timeout=180)
     assert playing.returncode == code, said
+    assert list(temporary.iterdir()) == []
+    assert living(temporary) == []
+
+
+def test_a_kept_sandbox_obeys_the_printed_commands_until_ctrl_c(demo: Demo, temporary: Path):
+    playing = demo(options=("--keep",))
+    said = read_until(playing, "Ctrl-C here")
+    lines = said.partition("In another terminal")[2].splitlines()
+    typed = [line.strip() for line in lines if line.startswith("  ")]
+    newest = next(line for line in typed if "plausible-3.0.0" in line)
+    there, where = typed[:2]
+    status = next(line for line in typed if line.endswith(" status"))
+    script = "\n".join(("set -e", there, where, newest, status))
+    ended = subprocess.run(
+        ["sh", "-c", script], cwd="/", capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "3.0.0" in ended.stdout.splitlines()[-1]
+    os.kill(playing.pid, signal.SIGINT)
+    said, _ = playing.communicate(timeout=180)
+    assert (playing.returncode, "The sandbox is gone" in said) == (0, True)
     assert list(temporary.iterdir()) == []
     assert living(temporary) == []
 
