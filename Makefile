@@ -9,7 +9,7 @@ SHELL_FILES = bootstrap/*.sh .ci/run examples/qusto/rel/overlays/*.sh \
   pipeline/release/scripts/*.sh pipeline/sandbox/standins/*.sh pipeline/sandbox/*/plausible.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint bench bench-check bench-startup bench-deploy bench-scale lock clean
+.PHONY: help setup demo test test-bare faults lint bench bench-check bench-startup bench-deploy bench-scale lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -17,15 +17,18 @@ help: ## this list
 setup: ## .venv with everything for working on this project
 	@bootstrap/venv.sh dev
 
-demo: ## a throw-away host: deploys, an automatic and a manual rollback
+demo: ## a throw-away host: deploys, an automatic and a manual rollback (KEEP=1: it stays)
 	@bootstrap/venv.sh run
-	@.venv/bin/inv demo
+	@.venv/bin/inv demo $(if $(KEEP),--keep)
 
 test: ## all tests; as root on Debian also on real systemd hosts
 	@bootstrap/packages.sh
 	@bootstrap/venv.sh dev
 	@bootstrap/npm.sh
 	@.venv/bin/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+test-bare: ## `make demo` and `make test` on bare Debians 12 and 13, as root and as a user (an hour)
+	@bootstrap/bare_runs.sh
 
 faults: ## the kill matrix on real hosts, into benchmarks/out (FAULTS_SEED=N repeats a run)
 	@bootstrap/packages.sh

@@ -6,27 +6,50 @@ set -eu
 cd -- "$(dirname -- "$0")/.."
 group=$1
 python=.venv/bin/python
+here=$(pwd -P)
 
-stamp() { cat pyproject.toml requirements/*.txt bootstrap/venv.sh | cksum; }
+# Settings for other installations would send the packages elsewhere, or nowhere.
+unset PIP_PREFIX PIP_TARGET PYTHONHOME PYTHONPATH
+export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0
+
+# What is installed ends with the place: programs and the editable install name it.
+wanted="$(cat pyproject.toml requirements/*.txt bootstrap/venv.sh | cksum) $here"
 fresh() { [ "$(cat ".venv/installed-$1" 2>/dev/null)" = "$wanted" ]; }
+made_here() { cat .venv/installed-* 2>/dev/null | cut -d' ' -f3- | grep -qxF -e "$here"; }
 
-wanted="$PWD $(stamp)"
 if "$python" -c '' 2>/dev/null && { fresh dev || fresh "$group"; }; then exit 0; fi
+
+# Debian's python3 alone has no pip, but anybody may download the package that carries it.
+debian_pip() { # DIRECTORY
+  (
+    cd "$1"
+    apt-get download python3-pip-whl || {
+      mkdir -p lists/partial archives/partial
+      options="-o Dir::State::Lists=$1/lists -o Dir::Cache=$1"
+      # shellcheck disable=SC2086  # a list of words
+      apt-get $options update && apt-get $options download python3-pip-whl
+    }
+    dpkg-deb -x python3-pip-whl_*.deb .
+  ) >"$1/log" 2>&1 && ls "$1"/usr/share/python-wheels/pip-*.whl
+}
 
 make_venv() {
   base=$(bootstrap/python.sh)
+  echo "Making .venv with $base"
   if command -v uv >/dev/null; then
     uv venv --quiet --clear --python "$base" .venv
   elif "$base" -c 'import ensurepip' 2>/dev/null; then
     "$base" -m venv --clear .venv
   elif "$base" -c 'import pip' 2>/dev/null; then
     "$base" -m venv --clear --without-pip .venv
-    "$base" -m pip --python .venv/bin/python install --quiet pip
-  elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    bootstrap/apt.sh python3-venv
-    "$(bootstrap/python.sh)" -m venv --clear .venv
+    "$base" -m pip --python "$python" install --quiet --disable-pip-version-check pip
+  elif scratch=$(mktemp -d) && wheel=$(debian_pip "$scratch"); then
+    "$base" -m venv --clear --without-pip .venv
+    "$python" "$wheel/pip" install --quiet --no-index --no-deps "$wheel"
+    rm -rf "$scratch"
   else
-    echo "error: $base cannot make virtual environments; an administrator runs: apt-get install python3-venv" >&2
+    rm -rf "$scratch"
+    echo "error: $base has neither venv nor pip; install python3-venv (Debian: apt-get install python3-venv), pip or uv" >&2
     exit 2
   fi
 }
@@ -41,21 +64,26 @@ install() {
   with_pip "$@"
 }
 
-echo "Setting up .venv ($group)"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || make_venv
+case $group in
+  run) set -- -r requirements/run.txt -r requirements/build.txt ;;
+  dev) set -- -r requirements/dev.txt ;;
+  *) echo "usage: venv.sh run|dev" >&2 && exit 2 ;;
+esac
+if ! made_here || ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  make_venv
+fi
 rm -f .venv/installed-*
 uv=$(command -v .venv/bin/uv || command -v uv || :)
 if [ -z "$uv" ]; then
+  echo "Installing uv in it"
   if with_pip --no-deps --require-hashes -r requirements/uv.txt; then
     uv=.venv/bin/uv
   else
     echo "no uv for this machine; pip does it, slower"
   fi
 fi
-case $group in
-  run) install --no-deps --require-hashes -r requirements/run.txt -r requirements/build.txt ;;
-  dev) install --no-deps --require-hashes -r requirements/dev.txt ;;
-  *) echo "usage: venv.sh run|dev" >&2 && exit 2 ;;
-esac
+echo "Installing in it the packages of requirements/$group.txt"
+install --no-deps --require-hashes "$@"
+echo "Installing this project in it"
 install --no-deps --no-build-isolation --editable .
 echo "$wanted" >".venv/installed-$group"

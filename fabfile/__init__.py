@@ -3,6 +3,8 @@
 Every task imports what it needs when it runs, so that `fab --list` and `--help` stay quick.
 """
 
+from pathlib import Path
+
 from fabric.main import program
 from invoke.collection import Collection
 
@@ -40,4 +42,4 @@ ns = Collection(
 # Fabric would read our standard input away from the shell that called us.
 ns.configure({"run": {"in_stream": False, "encoding": "utf-8"}})
 
-command_line.judge_first(program)
+command_line.judge_first(program, Path(__file__).parents[1])

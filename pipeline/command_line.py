@@ -6,9 +6,11 @@ that is none. So every word is read here as well.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageProblem, told
@@ -28,8 +30,11 @@ _WITHOUT_EFFECT = frozenset(
 _AFTER_A_TASK = ("-H", "--hosts")
 
 
-def judge_first(program: "Program") -> None:
-    """Make `program`, Invoke's or Fabric's own, judge its words once it has loaded our tasks."""
+def judge_first(program: "Program", checkout: Path) -> None:
+    """Make `program`, Invoke's or Fabric's own, judge its words once it has loaded our tasks.
+
+    `checkout` is the directory of those tasks; a .venv that was copied runs another's code.
+    """
     parse = program.parse_tasks
 
     def parse_tasks() -> None:
@@ -37,16 +42,28 @@ def judge_first(program: "Program") -> None:
 
         failure = ""
         try:
-            parse()
-        except (ParseError, ValueError) as error:
-            failure = str(error)
-        try:
+            _judge_venv(checkout.resolve())
+            try:
+                parse()
+            except (ParseError, ValueError) as error:
+                failure = str(error)
             _judge(program, failure)
         except UsageProblem as error:
             raise Exit(told(error), code=int(error.code)) from None
 
     # The entry points make their Program before our tasks are loaded, so no subclass can take part.
     program.parse_tasks = parse_tasks  # type: ignore[method-assign]
+
+
+def _judge_venv(checkout: Path) -> None:
+    """Raise UsageProblem where a .venv that was copied along runs the code it was made for."""
+    venv = Path(sys.prefix)
+    of_venv = venv.parent if (venv.parent / "bootstrap/venv.sh").exists() else checkout
+    for used in (Path(__file__).resolve().parents[1], of_venv.resolve()):
+        if used != checkout:
+            raise UsageProblem(
+                f"{checkout} is run by the .venv of {used}", remedy=f"make setup, in {checkout}"
+            )
 
 
 def require_value(name: str, value: str, *, number: bool = False) -> None:
