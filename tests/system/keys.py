@@ -4,6 +4,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.programs import need
+
 
 @dataclass(frozen=True)
 class KeyPair:
@@ -20,6 +22,7 @@ class KeyPair:
 
 def make_keys(path: Path, comment: str = "qusto-test") -> KeyPair:
     """Return a new key pair; the private half goes to `path` (mode 600)."""
+    need("ssh-keygen")
     argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
     subprocess.run(argv, check=True)
     return KeyPair(path, path.with_name(f"{path.name}.pub").read_text().strip())

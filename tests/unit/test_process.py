@@ -15,7 +15,7 @@ import pytest
 from pipeline import marker, output, process
 from pipeline.process import Command, Exited, Interrupted, NotStarted, Result, Signalled, Stop
 
-needs_elixir = pytest.mark.skipif(shutil.which("elixir") is None, reason="elixir is not installed")
+needs_elixir = pytest.mark.needs("elixir")
 needs_proc = pytest.mark.skipif(
     not Path("/proc").is_dir(), reason="only with /proc can a child that changed its group be found"
 )
@@ -89,7 +89,7 @@ def test_child_has_no_input_to_wait_for():
 
 
 def test_child_leads_a_session_of_its_own():
-    result = run("sh", "-c", 'ps -o sid= -p "$$" | tr -d " "; echo "$$"')
+    result = run(sys.executable, "-c", "import os; print(os.getsid(0), os.getpid())")
     session, pid = result.output.split()
     assert session == pid
     assert int(session) != os.getsid(0)

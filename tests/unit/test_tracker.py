@@ -14,7 +14,7 @@ from pipeline.errors import UsageProblem
 from pipeline.settings import PROJECT
 from tests.unit.repositories import git
 
-pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+pytestmark = pytest.mark.needs("npm")
 SAMPLE = PROJECT / "examples/qusto"
 
 

@@ -8,22 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.programs import find
+
 USER = "nobody" if os.geteuid() == 0 else None
 """PostgreSQL refuses to run as root."""
 
 
-def programs() -> Path | None:
-    """Return the directory of initdb and pg_ctl: Debian keeps them beside the versions."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).parent
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return versions[-1].parent if versions else None
-
-
 @contextmanager
-def cluster(programs: Path) -> Iterator[dict[str, str]]:
+def cluster() -> Iterator[dict[str, str]]:
     """Run one, and give the variables with which psql finds it; nothing of it is left."""
+    programs = Path(find("initdb") or "").parent
     # Not below pytest's directories: they are root's alone, and the path of a socket is short.
     with tempfile.TemporaryDirectory(prefix="pg-") as directory:
         top = Path(directory)

@@ -1,7 +1,6 @@
 """Stages on which the tests of this directory run checks: contexts, listeners, tiny projects."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from pipeline.checks.slots import Slots
 from pipeline.checks.verdicts import Outcome
 from pipeline.process import Stop
 
-needs_mix = pytest.mark.skipif(shutil.which("mix") is None, reason="mix is not installed")
+needs_mix = pytest.mark.needs("mix")
 
 MIX_EXS = """
 defmodule Tiny.MixProject do

@@ -18,10 +18,8 @@ from pipeline.checks.verdicts import Outcome, Verdict
 from pipeline.errors import UsageProblem
 
 from . import postgres
-from .stages import context, needs_mix, tiny
+from .stages import context, tiny
 
-PROGRAMS = postgres.programs()
-needs_postgres = pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed")
 URL = "postgres://u:hunter2@127.0.0.1:5432/tiny_test?ssl=true"
 # As Qusto does it: a file in CONFIG_DIR, else config/.env.test, which overwrites the environment.
 HELPER = """
@@ -63,8 +61,7 @@ VISIT = """
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[dict[str, str]]:
-    assert PROGRAMS is not None
-    with postgres.cluster(PROGRAMS) as variables:
+    with postgres.cluster() as variables:
         yield variables
 
 
@@ -105,8 +102,7 @@ def names(server: dict[str, str]) -> set[str]:
     return set(psql(server, "postgres", "SELECT datname FROM pg_database"))
 
 
-@needs_mix
-@needs_postgres
+@pytest.mark.needs("mix", "initdb")
 @pytest.mark.parametrize(
     ("named", "config", "strategy", "at_once", "verdict", "made"),
     [

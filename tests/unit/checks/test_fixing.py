@@ -8,7 +8,7 @@ import pytest
 from pipeline.checks import fixing, prepared
 from pipeline.checks.plan import Options
 from pipeline.errors import UsageProblem
-from tests.unit.checks.stages import tiny
+from tests.unit.checks.stages import needs_mix, tiny
 
 CROOKED = "defmodule Tiny   do\n  def one,   do: 1\nend\n"
 STRAIGHT = "defmodule Tiny do\n  def one, do: 1\nend\n"
@@ -36,6 +36,7 @@ def app(tmp_path: Path) -> Path:
     return app
 
 
+@needs_mix
 def test_fix_repairs_names_the_files_and_stages_nothing(
     app: Path, capfd: pytest.CaptureFixture[str]
 ):
@@ -49,6 +50,7 @@ def test_fix_repairs_names_the_files_and_stages_nothing(
     assert git(app, "show", ":lib/tiny.ex") == CROOKED
 
 
+@needs_mix
 def test_what_no_program_can_repair_still_fails_afterwards(
     app: Path, capfd: pytest.CaptureFixture[str]
 ):
@@ -60,6 +62,7 @@ def test_what_no_program_can_repair_still_fails_afterwards(
     assert "fix     nothing changed\n" in out
 
 
+@needs_mix
 def test_green_files_are_left_alone(app: Path, capfd: pytest.CaptureFixture[str]):
     before = fixing.contents(app)
     assert prepared.check(Options(only=("format",), fix=True), app=str(app), format="text") == 0

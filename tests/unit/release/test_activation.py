@@ -1,7 +1,6 @@
 """The scripts that run on servers: golden texts, quoting, and the shells that must run them."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.release import activation, layout, provision, shell, units
 from pipeline.release.activation import Activation
 from pipeline.remote.inventory import Environment, Health
+from tests.programs import SHELLS
 
 GOLDEN = Path(__file__).parent / "golden"
 ENVIRONMENT = Environment(
@@ -69,15 +69,15 @@ def test_the_units_are_the_golden_ones():
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-@pytest.mark.parametrize("interpreter", [("dash", "-n"), ("busybox", "sh", "-n")])
+@pytest.mark.parametrize("interpreter", SHELLS)
 def test_every_script_parses(name: str, interpreter: tuple[str, ...]):
-    if shutil.which(interpreter[0]) is None:
-        pytest.skip(f"{interpreter[0]} is not installed")
-    ended = subprocess.run(interpreter, input=SCRIPTS[name], text=True, capture_output=True)
+    ended = subprocess.run(
+        [*interpreter, "-n"], input=SCRIPTS[name], text=True, capture_output=True
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+@pytest.mark.needs("shellcheck")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_is_clean_for_shellcheck(name: str):
     # SC2016: texts that are carried, not run. SC2034: not every script uses every variable.

@@ -1,6 +1,5 @@
 """`backup_database`: a whole dump before the migrations, or none and a reason."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,20 +10,18 @@ from pipeline.release import provision, rollback, shell, units
 from pipeline.release import survey as surveys
 from pipeline.release.summary import Summary
 from pipeline.remote.inventory import Environment
+from tests.programs import SHELLS
 from tests.unit.release.test_activation import ENVIRONMENT, LAYOUT, golden
 
 A, B, C = "20261121_120000", "20261122_120000", "20261123_120000"
 DUMPING = msgspec.structs.replace(
     ENVIRONMENT, backup_database="""pg_dump --format=custom "$DATABASE_URL" '%h'"""
 )
-SHELLS = [("dash",), ("busybox", "sh")]
 
 
 def run(
     tmp_path: Path, interpreter: tuple[str, ...], command: str, to: str = C, keep: int = 2
 ) -> "subprocess.CompletedProcess[str]":
-    if not shutil.which(interpreter[0]):
-        pytest.skip(f"{interpreter[0]} is not installed")
     dumps = tmp_path / "dumps"
     dumps.mkdir(exist_ok=True)
     candidate = tmp_path / "candidate"

@@ -1,6 +1,5 @@
 """authorized_keys edited on the host: options kept, other keys kept, never without a key."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,19 +7,17 @@ import pytest
 
 from pipeline.release import rotation, shell
 from pipeline.remote.inventory import environments
+from tests.programs import SHELLS
 from tests.system.keys import make_keys
 
 OLD = "ssh-ed25519 AAAAold+/="
 NEW = "ssh-ed25519 AAAAnew+/="
 OTHER = "ssh-rsa AAAAother colleague@laptop"
-SHELLS = [("dash",), ("busybox", "sh")]
 
 
 def edit(
     home: Path, interpreter: tuple[str, ...], **changes: str
 ) -> "subprocess.CompletedProcess[str]":
-    if not shutil.which(interpreter[0]):
-        pytest.skip(f"{interpreter[0]} is not installed")
     variables = {"ADD": "", "BESIDE": "", "REMOVE": "", "KEEP": OLD, **changes}
     return subprocess.run(
         [*interpreter, "-c", shell.render("authorize", **variables)],

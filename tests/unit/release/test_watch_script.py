@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.release import activation, health, layout
 from pipeline.remote.inventory import Health
-from tests.unit.release.test_activate_script import SHELLS
+from tests.programs import SHELLS
 from tests.unit.release.test_activation import ACTIVATION, ENVIRONMENT
 
 # Two units in one answer, as systemd 252 gives them.
@@ -69,7 +69,7 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Watched:
             "BASE": str(base),
         }
         ended = subprocess.run(
-            [*SHELLS[request.param], "-c", script],
+            [*request.param, "-c", script],
             env=environ,
             cwd="/",
             capture_output=True,

@@ -16,12 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from pipeline.services.commands import wait_for
 from pipeline.services.named import Kind, Service
-
-_POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
+from tests.programs import program
 
 # ClickHouse of 2018 has no defaults for most of these.
 _CLICKHOUSE = """<yandex>
@@ -35,14 +32,6 @@ _CLICKHOUSE = """<yandex>
 <profile>default</profile><quota>default</quota></default></users>
 </yandex>
 """
-
-
-def need(program: str | Path, package: str) -> str:
-    """Return where the program is, or skip the test."""
-    found = shutil.which(str(program), path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        pytest.skip(f"{package} is not installed")
-    return found
 
 
 def service(kind: Kind, port: int, *, user: str = "", password: str = "") -> Service:
@@ -60,7 +49,7 @@ def closed_port() -> int:
 @contextmanager
 def postgresql(*settings: str) -> Iterator[Service]:
     """Run PostgreSQL with a fresh cluster; it lets user `postgres` in without a password."""
-    initdb = need(_POSTGRESQL / "initdb", "postgresql")
+    initdb = program("initdb")
     with _place() as place:
         own = ("--username=postgres", "--auth=trust", "--no-sync", "--locale=C", "-E", "UTF8")
         subprocess.run(
@@ -75,7 +64,7 @@ def postgresql(*settings: str) -> Iterator[Service]:
         given = ("fsync=off", f"unix_socket_directories={place}", f"port={asked.port}", *settings)
         options = [word for setting in given for word in ("-c", setting)]
         # INT: a fast shutdown, which does not wait for its clients.
-        argv = [str(_POSTGRESQL / "postgres"), "-D", str(place / "data"), *options]
+        argv = [program("postgres"), "-D", str(place / "data"), *options]
         with _running(argv, place, asked, ending=signal.SIGINT):
             yield asked
 
@@ -83,24 +72,24 @@ def postgresql(*settings: str) -> Iterator[Service]:
 @contextmanager
 def redis(password: str = "") -> Iterator[Service]:
     """Run Redis without persistence."""
-    program = need("redis-server", "redis-server")
+    server = program("redis-server")
     with _place() as place:
         asked = service(Kind.REDIS, closed_port(), password=password)
         settings = ("--requirepass", password) if password else ()
         own = ("--port", str(asked.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(place))
-        with _running([program, *own, *settings], place, asked):
+        with _running([server, *own, *settings], place, asked):
             yield asked
 
 
 @contextmanager
 def clickhouse() -> Iterator[Service]:
     """Run ClickHouse."""
-    program = need("clickhouse-server", "clickhouse-server")
+    server = program("clickhouse-server")
     with _place() as place:
         asked = service(Kind.CLICKHOUSE, closed_port())
         config = place / "config.xml"
         config.write_text(_CLICKHOUSE.format(port=asked.port, place=place))
-        with _running([program, f"--config-file={config}"], place, asked):
+        with _running([server, f"--config-file={config}"], place, asked):
             yield asked
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import Problem
 from pipeline.services import commands
+from tests import programs
 from tests.unit.services import docker_program, servers
 from tests.unit.services.docker_program import Docker
 
@@ -65,7 +66,7 @@ def test_application_that_names_nothing_gets_the_documented_two(tmp_path: Path):
 
 
 def test_up_starts_waits_and_names_what_it_started(tmp_path: Path, redis_url: str, capsys):
-    program = servers.need("redis-server", "redis-server")
+    program = programs.program("redis-server")
     port = redis_url.partition("127.0.0.1:")[2].partition("/")[0]
     pid = tmp_path / "pid"
     own = ("--daemonize", "yes", "--save", "", "--pidfile", str(pid), "--dir", str(tmp_path))
