@@ -10,7 +10,6 @@ from pipeline.release import survey as surveys
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.survey import Survey
 from pipeline.release.watch import Watch
-from pipeline.remote import execute
 from pipeline.remote.inventory import Target
 
 _PATIENCE = 300
@@ -78,7 +77,8 @@ def clean(target: Target, *, lock_wait: float = 0) -> list[Cleaned]:
 
 def scripts(fleet: Fleet, found: list[Survey], name: str) -> list[str]:
     """Return what each host runs once release `name` is kept there."""
-    return [_script(fleet, doomed(survey, fleet.environment.keep, name)) for survey in found]
+    own = fleets.under_lock(fleet)
+    return [own + _script(fleet, doomed(survey, fleet.environment.keep, name)) for survey in found]
 
 
 def after_deploy(fleet: Fleet, found: list[Survey], name: str, watches: list[Watch]) -> str:
@@ -110,7 +110,7 @@ def _script(fleet: Fleet, going: Doomed) -> str:
 def _remove(fleet: Fleet, found: list[Survey]) -> list[Cleaned]:
     def one(member: Member, survey: Survey) -> Cleaned:
         going = doomed(survey, fleet.environment.keep)
-        ended = execute.sh(member.connection, _script(fleet, going), timeout=_PATIENCE)
+        ended = fleets.change(fleet, member, _script(fleet, going), timeout=_PATIENCE)
         if ended.err:
             raise Problem(f"{member}: not everything could be removed", detail=ended.err)
         gone = [line[8:] for line in ended.out.splitlines() if line.startswith("removed\t")]

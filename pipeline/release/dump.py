@@ -6,9 +6,9 @@ PostgreSQL, or whatever the command reads; ClickHouse is not covered (docs/deplo
 from dataclasses import dataclass
 
 from pipeline.errors import RolledBack
+from pipeline.release import fleet as fleets
 from pipeline.release import shell
 from pipeline.release.fleet import Fleet
-from pipeline.remote import execute
 
 _LONGEST = 3700
 """Seconds: a little more than TimeoutStartSec of the unit."""
@@ -39,7 +39,7 @@ def take(fleet: Fleet, name: str) -> Dump | None:
         DUMP=str(path),
         OUTPUT=str(layout.output("dump")),
     )
-    ended = execute.sh(member.connection, script, timeout=_LONGEST)
+    ended = fleets.change(fleet, member, script, timeout=_LONGEST)
     sizes = [line[7:] for line in ended.out.splitlines() if line.startswith("dumped\t")]
     if ended.code or not sizes:
         raise RolledBack(

@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from pipeline.errors import Locked, Problem, Unreachable, UsageProblem
 from pipeline.release import layout as layouts
+from pipeline.release import shell
 from pipeline.release import survey as surveys
 from pipeline.release.layout import Layout
 from pipeline.release.survey import Survey
@@ -174,6 +175,33 @@ def locked(
             held = taking.pop_all()
     with held:
         yield found
+
+
+def change(
+    fleet: Fleet, member: Member, script: str, *, stdin: bytes = b"", timeout: float = 60
+) -> execute.Output:
+    """Run a script that changes something on one host, if this command still holds the lock there.
+
+    The script calls `own` before its last step (own.sh). Raises Locked when the lock was lost.
+    """
+    ended = execute.sh(member.connection, under_lock(fleet) + script, stdin=stdin, timeout=timeout)
+    if ended.code == LOST:
+        raise lost(str(member), fleet.environment.name)
+    return ended
+
+
+def under_lock(fleet: Fleet) -> str:
+    """Return what goes in front of a script that changes something."""
+    return shell.render("own", BASE=str(fleet.layout.base), TOKEN=fleet.token)
+
+
+def lost(where: str, environment: str) -> Locked:
+    """Return the error of a lock that is not ours any more."""
+    return Locked(
+        f"{where}: this command lost its lock of {environment} (nothing was heard of it for "
+        f"{SILENCE} s, or somebody freed the lock); nothing was stopped",
+        remedy=f"`fab -H {environment} status`, then begin again",
+    )
 
 
 def require_idle(fleet: Fleet, found: Sequence[Survey]) -> None:

@@ -14,7 +14,7 @@ from pipeline.release.artifact import Artifact
 from pipeline.release.difference import Difference, Entry
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.survey import Survey
-from pipeline.remote import execute, transfer
+from pipeline.remote import transfer
 
 _PATIENCE = 60
 """Seconds that a line may be silent."""
@@ -112,5 +112,5 @@ def _piece(cargo: Cargo, survey: Survey) -> bytes:
 def _received(fleet: Fleet, member: Member, survey: Survey, packed: bytes) -> bool:
     """Send one piece; tell whether the host could make the release of it and of what serves."""
     script = shell.render("receive", BASE=str(fleet.layout.base), FROM=survey.current)
-    ended = execute.sh(member.connection, script, stdin=packed, timeout=_PATIENCE)
+    ended = fleets.change(fleet, member, script, stdin=packed, timeout=_PATIENCE)
     return ended.code == 0

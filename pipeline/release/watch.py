@@ -9,7 +9,7 @@ from pipeline.errors import Locked, Problem, RolledBack, Unreachable
 from pipeline.release import activation as activations
 from pipeline.release import health
 from pipeline.release.activation import TERMINAL, Activation
-from pipeline.release.fleet import LOST, NO_ROOM, TAKEN, Fleet, Member
+from pipeline.release.fleet import LOST, NO_ROOM, TAKEN, Fleet, Member, lost
 from pipeline.release.health import Look
 from pipeline.remote import connection as connections
 from pipeline.remote import execute
@@ -140,10 +140,7 @@ class Watch:
                 )
         self.complaint = output.err
         if output.code == LOST and not self._progress.phases:
-            raise Locked(
-                f"{member}: the lock was lost while the line was silent; nothing was stopped",
-                remedy=f"`fab -H {environment.name} status`, then begin again",
-            )
+            raise lost(str(member), environment.name)
         if output.code == NO_ROOM and not self._progress.phases:
             raise RolledBack(
                 f"{member}: the activation could not be put in place; nothing was stopped there",

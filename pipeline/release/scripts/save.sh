@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Have the database dumped before anything is stopped, and look at what came of it.
 set -u
+# The dump is named by the release that `candidate` leads to, so that one of another is not there.
 if ! sudo -n /usr/bin/systemctl start "$SERVICE-dump.service"; then
   cat "$OUTPUT" >&2 2>/dev/null
   exit 1
