@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import resource
 
-from pipeline import gitlocal, marker
+from pipeline import gitlocal, marker, mix_program
 
 TYPE_CHECKING = False  # see checks/repository.py
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def begin(app: str, status: bytes, environ: Mapping[str, str]) -> Started | None
     """Start a BEAM if Elixir files are among what `git status` names; None where it cannot be."""
     paths = status.decode("utf-8", "replace").split("\0")
     if not any(path.endswith(_SOURCES) for path in paths):
+        return None
+    if not mix_program.is_elixirs_own(environ.get("PATH")):
         return None
     try:
         return Started(app, environ)

@@ -2,13 +2,16 @@
 
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline import gitlocal
 
 _SECONDS = 30
 
 
-def answer(environ: Mapping[str, str], *argv: str, seconds: float = _SECONDS) -> str:
+def answer(
+    environ: Mapping[str, str], *argv: str, seconds: float = _SECONDS, cwd: Path | None = None
+) -> str:
     """Return what the program prints; empty if it is not there, fails or takes too long.
 
     It runs without git's local variables and without an input.
@@ -16,6 +19,7 @@ def answer(environ: Mapping[str, str], *argv: str, seconds: float = _SECONDS) ->
     try:
         ended = subprocess.run(
             argv,
+            cwd=cwd,
             env=gitlocal.without(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -18,7 +18,9 @@ LIMIT = 10
 
 def findings(check: Check, outcome: Outcome, app: Path) -> list[Finding]:
     """Return what the check's output complains about, with files relative to the application."""
-    return placed(check.find(plain(outcome.output)), app, check.package)
+    known = outcome.findings
+    found = check.find(plain(outcome.output)) if known is None else known
+    return placed(found, app, check.package)
 
 
 def lines(check: Check, outcome: Outcome, app: Path, root: Path) -> list[str]:

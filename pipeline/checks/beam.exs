@@ -51,6 +51,7 @@ defmodule Mix.Tasks.Qusto.Orders do
          {module, binary} <- safely_decoded(kept_binary),
          {:module, ^module} <- :code.load_binary(module, to_charlist(file), binary) do
       :persistent_term.put(module, Path.rootname(file))
+      module.listen()
     else
       _ ->
         [{module, binary}] = Code.compile_file(file)

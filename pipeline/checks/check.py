@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
-from pipeline.checks import evidence, findings, readers
+from pipeline.checks import findings, readers
 from pipeline.checks.findings import Finder
 from pipeline.checks.readers import Facts, Reader
 from pipeline.checks.verdicts import Judgement
@@ -45,8 +45,13 @@ class Check:
     inputs: tuple[str, ...]
     read: Reader = readers.by_exit_code
     find: Finder = findings.nothing
-    """What its output complains about, and where; for annotations and reports, never verdicts."""
-    evidence: Callable[[Path, Mapping[str, str]], Facts] = evidence.nothing
+    """What its output complains about, and where; for annotations and reports."""
+    facts: Callable[[Path, Mapping[str, str]], Facts] = readers.no_facts
+    """What its reader must know beside the output; asked when the program has ended."""
+    machine: tuple[str, ...] = ()
+    """Words that make the tool print for machines; people who repeat it do without."""
+    show: Callable[[str], str] = readers.as_printed
+    """Makes that output readable."""
     preflight: Preflight = nothing_to_ask
     """Asked just before the start; a verdict from here stands, and nothing is run."""
     mix_env: str = ""

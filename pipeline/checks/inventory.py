@@ -3,9 +3,10 @@
 import re
 from dataclasses import replace
 
-from pipeline.checks import readers, running
+from pipeline.checks import running
 from pipeline.checks.check import Check
 from pipeline.checks.running import Context
+from pipeline.checks.tools import mix
 from pipeline.checks.verdicts import Outcome, Verdict, unknown
 
 _LISTING = (
@@ -26,7 +27,7 @@ async def read(context: Context, check: Check) -> list[str] | Outcome:
         )
     argv = ("mix", "run", "--no-start", "--no-compile", "--no-deps-check", "-e", _LISTING)
     result = await context.execute(check, argv=argv)
-    judgement = running.judge(replace(check, read=readers.mix), result, {})
+    judgement = running.judge(replace(check, read=mix.read), result, {})
     if judgement.verdict is not Verdict.PASSED:
         reason = f"mix does not list its test files: {judgement.reason}"
         return running.outcome(check, result, unknown(reason))

@@ -11,9 +11,9 @@ from typing import Literal
 import msgspec
 
 from pipeline.checks import coverage, whole
-from pipeline.checks.readers import Tally
 from pipeline.checks.suite_evidence import Evidence, Failure
 from pipeline.checks.suite_part import Part
+from pipeline.checks.tools.exunit import Tally
 from pipeline.checks.verdicts import Judgement, Verdict
 from pipeline.errors import UsageProblem
 from pipeline.process import Exited, Result

@@ -116,7 +116,9 @@ def _settle(
     # What was left out on purpose holds nobody up.
     check = replace(check, needs=tuple(name for name in check.needs if name not in left_out))
     absent = presence.absence(check, app, environ)
-    return Planned(check, judge(absent) if absent else None)
+    if absent:
+        return Planned(check, judge(absent))
+    return Planned(presence.asking_mix(check, app, environ, judge))
 
 
 def _adapt(check: Check, options: Options, settings: Settings, environ: Mapping[str, str]) -> Check:

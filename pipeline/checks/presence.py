@@ -2,14 +2,18 @@
 
 import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TypeAlias
 
 import msgspec
 
+from pipeline import asking
 from pipeline.checks.check import Check
+from pipeline.checks.tools import mix
 from pipeline.checks.verdicts import Judgement, skipped, unknown
 
 
@@ -102,12 +106,71 @@ def _hex_absence(app: Path, check: Check, environ: Mapping[str, str]) -> Missing
     name = check.hex_package
     if _has_archive(name, environ):
         return None
-    if not re.search(rf"\{{\s*:{name}\b", _text(app / "mix.exs")):
-        return Missing(f"mix.exs does not list :{name}", "")
     deps = app / environ.get("MIX_DEPS_PATH", "deps")
+    if not _is_written(name, app) and not _may_be_listed(name, app, deps):
+        return _not_listed(name)
     if re.search(rf'"{name}":', _text(app / "mix.lock")) and not (deps / name).is_dir():
         return Missing(f"{name} is not fetched", "mix deps.get")
     return None
+
+
+def _not_listed(name: str) -> Missing:
+    return Missing(f"mix.exs does not list :{name}", "")
+
+
+def _is_written(name: str, app: Path) -> bool:
+    """Say whether mix.exs has the dependency as such; the tool itself then confirms it."""
+    text = re.sub(r"(?m)^\s*#.*$", "", _text(app / "mix.exs"))
+    return re.search(rf'\{{\s*:(?:{name}\b|"{name}")', text) is not None
+
+
+def _may_be_listed(name: str, app: Path, deps: Path) -> bool:
+    """Say whether there is any trace of it: a helper's argument, the lock file, its sources."""
+    named = re.compile(rf"\b{name}\b")
+    return any(named.search(_text(app / file)) for file in ("mix.exs", "mix.lock")) or (
+        (deps / name).is_dir()
+    )
+
+
+def asking_mix(
+    check: Check,
+    app: Path,
+    environ: Mapping[str, str],
+    judge: Callable[[Absence], Judgement],
+) -> Check:
+    """Return the row; if only mix can say whether its package is listed, it is asked before."""
+    name = check.hex_package
+    if not name or _is_written(name, app) or _has_archive(name, environ):
+        return check
+
+    def listed(app: Path, environ: Mapping[str, str]) -> Judgement | None:
+        known = _dependencies(app, {**environ, **check.extra_environment})
+        if known is not None and name not in known:
+            return judge(_not_listed(name))
+        return check.preflight(app, environ)
+
+    return replace(check, preflight=listed)
+
+
+_LISTING = (
+    "IO.puts(~s(DEPS)); "
+    "for dep <- Mix.Project.config()[:deps] || [], do: IO.puts([~s(DEP ), to_string(elem(dep, 0))])"
+)
+_ONE_AT_A_TIME = Lock()
+
+
+def _dependencies(app: Path, environ: Mapping[str, str]) -> frozenset[str] | None:
+    """Return what mix has for dependencies, asked once; None if it does not say."""
+    with _ONE_AT_A_TIME:
+        return _told(app, (app / "mix.exs").stat().st_mtime_ns, tuple(sorted(environ.items())))
+
+
+@lru_cache
+def _told(app: Path, _changed: int, environ: tuple[tuple[str, str], ...]) -> frozenset[str] | None:
+    said = asking.answer(dict(environ), *mix.EVAL, _LISTING, cwd=app)
+    if not re.search(r"^DEPS$", said, re.MULTILINE):
+        return None
+    return frozenset(re.findall(r"^DEP (.+)$", said, re.MULTILINE))
 
 
 def _has_archive(name: str, environ: Mapping[str, str]) -> bool:

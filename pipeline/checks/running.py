@@ -1,5 +1,6 @@
 """Running one check: from a row to an outcome, with a slot for every program it starts."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pipeline import process
+from pipeline import mix_program, process
+from pipeline.checks import readers
 from pipeline.checks.beams import Beams
 from pipeline.checks.check import Check
 from pipeline.checks.slots import Slots
@@ -57,9 +59,11 @@ class Context:
         With `warm` also another `argv` may go to a BEAM that has been used (beams.py).
         """
         environ = process.environment(self.environ, {**check.extra_environment, **(extra or {})})
-        command = Command(argv or check.argv, cwd or self.app, environ, check.timeout)
+        words = argv or (*check.argv, *check.machine)
+        command = Command(words, cwd or self.app, environ, check.timeout)
         async with self._slot(check):
-            if check.shares_beam and (warm or not argv):
+            own = check.shares_beam and mix_program.is_elixirs_own(environ.get("PATH"))
+            if own and (warm or not argv):
                 return await self.beams.run(check.name, command, self.stop)
             self.beams.expect_no_more(check.name)
             return await process.run(command, self.stop)
@@ -76,7 +80,8 @@ class Context:
 async def run_command(context: Context, check: Check) -> Outcome:
     """Run a check that is one program in the application's directory."""
     result = await context.execute(check)
-    facts = check.evidence(context.app, context.environ)
+    # It may start a program of its own.
+    facts = await asyncio.to_thread(check.facts, context.app, context.environ)
     return outcome(check, result, judge(check, result, facts))
 
 
@@ -102,7 +107,7 @@ def how_it_ended(ended: Ended) -> str:
         case process.NotStarted(reason):
             return reason
         case process.EndedEarly():
-            return "somebody ended it: exit 0 before it came to its end"
+            return "exit 0 before it came to its end: something else ended it"
 
 
 def outcome(check: Check, result: process.Result, judgement: Judgement) -> Outcome:
@@ -113,5 +118,6 @@ def outcome(check: Check, result: process.Result, judgement: Judgement) -> Outco
         reason=judgement.reason,
         seconds=result.seconds,
         exit_code=result.ended.code if isinstance(result.ended, Exited) else None,
-        output=result.output,
+        output=check.show(result.output),
+        findings=tuple(check.find(readers.plain(result.output))) if check.machine else None,
     )

@@ -4,12 +4,16 @@ A formatter of ours (evidence.exs) is handed to mix beside those of the applicat
 `elixir -r FILE -S mix test …`, which is what `mix` itself does, so the application is not touched.
 """
 
+import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
+
+from pipeline import mix_program
+from pipeline.checks.tools import exunit
+from pipeline.checks.tools.exunit import NOTHING, Tally
 
 _SCRIPT = Path(__file__).with_name("evidence.exs")
 _FORMATTER = "Qusto.Pipeline.TestEvidence"
@@ -39,6 +43,14 @@ class Evidence:
     failures: tuple[Failure, ...] = ()
     cover: Path = Path("cover")
     """Where mix puts its coverage."""
+    total: Tally = NOTHING
+    suites: int = 1
+    """How many suites came to their end: more than one in an umbrella."""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the reader of ExUnit's output is told."""
+        return {"suites": str(self.suites), **exunit.told(self.total)}
 
 
 def command(argv: Sequence[str], app: Path, directory: Path) -> tuple[str, ...]:
@@ -46,15 +58,15 @@ def command(argv: Sequence[str], app: Path, directory: Path) -> tuple[str, ...]:
 
     Returned as it was where that cannot be done.
 
-    It cannot where formatters are set by something else than a list of modules (those on the
-    command line replace those of test_helper.exs and config), and without `elixir` beside `mix`.
+    It cannot where `mix` is a wrapper. Where formatters are set by something else than a list of
+    modules, ours is not among them (those on the command line replace those of test_helper.exs and
+    config): then the evidence is what ExUnit tells the callbacks of after_suite, without the files.
     """
-    formatters = configured_formatters(app)
-    mix, elixir = shutil.which("mix"), shutil.which("elixir")
-    together = mix and elixir and Path(mix).parent == Path(elixir).parent
-    if formatters is None or not together:
+    if not mix_program.is_elixirs_own(os.environ.get("PATH")):
         return tuple(argv)
-    options = [word for name in (*formatters, _FORMATTER) for word in ("--formatter", name)]
+    formatters = configured_formatters(app)
+    names = (*formatters, _FORMATTER) if formatters is not None else ()
+    options = [word for name in names for word in ("--formatter", name)]
     link = directory / _SCRIPT.name
     link.symlink_to(_SCRIPT)
     return ("elixir", "-r", str(link), "-S", *argv, *options)
@@ -90,6 +102,7 @@ def parse(lines: Iterable[str]) -> Evidence | None:
     ran: dict[str, int] = {}
     failures: list[Failure] = []
     cover = Path("cover")
+    total, suites = NOTHING, 1
     for line in lines:
         match [unquote(word) for word in line.split("\t")]:
             case ["loaded", path]:
@@ -102,7 +115,13 @@ def parse(lines: Iterable[str]) -> Evidence | None:
                 failures.append(Failure(path, int(number), name))
             case ["cover", directory]:
                 cover = Path(directory)
+            case ["total", number, failed, excluded]:
+                total = Tally(int(number), int(failed), int(excluded))
+            case ["suites", number]:
+                suites = int(number)
             case ["end"]:
                 failures.sort(key=lambda failure: (failure.file, failure.line, failure.name))
-                return Evidence(frozenset(loaded), seconds, ran, tuple(failures), cover)
+                return Evidence(
+                    frozenset(loaded), seconds, ran, tuple(failures), cover, total, suites
+                )
     return None

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.checks import coverage, quiet, readers, running, suite_evidence
+from pipeline.checks import coverage, quiet, running, suite_evidence
 from pipeline.checks.check import Check
 from pipeline.checks.running import Context
 from pipeline.checks.suite_evidence import Evidence
 from pipeline.checks.suite_records import Seen
+from pipeline.checks.tools import exunit
 from pipeline.checks.verdicts import Judgement, Verdict, failed, unknown
 from pipeline.process import Exited, Result
 
@@ -24,7 +25,7 @@ class Part:
     files: tuple[str, ...]
     result: Result
     judgement: Judgement
-    tally: readers.Tally | None
+    tally: exunit.Tally | None
     evidence: Evidence | None = None
     by_hand: str = ""
     """What to type to have it again, without what only serves us."""
@@ -65,8 +66,13 @@ async def run(
         warm = not extra and not words and not manner.cover
         result = await context.execute(check, argv=injected, extra=extra, warm=warm)
         evidence = suite_evidence.read(Path(directory))
-    judgement = running.judge(check, result, {"files": str(len(files))})
-    tally = readers.tally(result.output)
+    facts = {"files": str(len(files))}
+    if injected != argv:
+        facts |= evidence.facts if evidence else {"suites": "0"}
+    if extra or words:
+        facts["partial"] = "1"
+    judgement = running.judge(check, result, facts)
+    tally = exunit.heard(result.output, facts)
     if (
         manner.cover
         and tally

@@ -7,9 +7,10 @@ test (research/qusto-detail.md section 2).
 
 from dataclasses import replace
 
-from pipeline.checks import evidence, findings, npm_findings, readers, services
+from pipeline.checks import findings, services
 from pipeline.checks.check import EVERYWHERE, LOCAL_AND_CI, Check, Group
 from pipeline.checks.findings import Finder
+from pipeline.checks.tools import credo, dialyzer, exunit, js_tests, mix, mix_audit, npm, sobelow
 
 MIX_ENV = "test"
 
@@ -44,8 +45,8 @@ def compilation(mix_env: str, name: str, groups: frozenset[Group] = LOCAL_AND_CI
         writes=(f"_build/{mix_env}",),
         shares_beam=True,
         groups=groups,
-        read=readers.compilation,
-        find=findings.compilation,
+        read=mix.compilation,
+        find=mix.find_compilation,
         timeout=1800.0,
         estimate=10.0,
     )
@@ -64,8 +65,8 @@ def testing(mix_env: str, compiled_by: str) -> Check:
         shares_beam=True,
         groups=EVERYWHERE,
         preflight=services.all_answer,
-        read=readers.exunit,
-        find=findings.exunit,
+        read=exunit.read,
+        find=exunit.find,
         timeout=1800.0,
         estimate=60.0,
     )
@@ -87,7 +88,7 @@ def _npm(
         package=package,
         inputs=(f"{package}/**", *_NODE_SETTINGS),
         groups=EVERYWHERE,
-        read=readers.npm,
+        read=npm.read,
         find=find,
         fix=("npm", "run", fix[0], "--prefix", f"./{package}", *fix[1:]) if fix else (),
     )
@@ -106,8 +107,9 @@ CHECKS: tuple[Check, ...] = (
         # Plugins and import_deps make it load, and if need be compile, the dependencies.
         after=("compile",),
         shares_beam=True,
-        read=readers.formatting,
-        find=findings.formatting,
+        read=mix.formatting,
+        find=mix.find_formatting,
+        facts=mix.format_inputs,
         fix=("mix", "format"),
     ),
     Check(
@@ -117,7 +119,8 @@ CHECKS: tuple[Check, ...] = (
         mix_env=MIX_ENV,
         inputs=_DEPS,
         shares_beam=True,
-        read=readers.mix,
+        read=mix.unused_deps,
+        find=mix.find_unused_deps,
         fix=("mix", "deps.unlock", "--unused"),
     ),
     Check(
@@ -129,8 +132,11 @@ CHECKS: tuple[Check, ...] = (
         groups=EVERYWHERE,
         after=("compile",),
         hex_package="credo",
-        read=readers.credo,
-        find=findings.credo,
+        machine=credo.MACHINE,
+        read=credo.read,
+        find=credo.find,
+        show=credo.show,
+        facts=credo.files,
     ),
     Check(
         name="dialyzer",
@@ -141,8 +147,8 @@ CHECKS: tuple[Check, ...] = (
         needs=("compile",),
         writes=("priv/plts",),
         hex_package="dialyxir",
-        read=readers.dialyzer,
-        find=findings.dialyzer,
+        read=dialyzer.read,
+        find=dialyzer.find,
         timeout=5400.0,  # the first run builds the PLT of every dependency
         estimate=60.0,
     ),
@@ -154,10 +160,12 @@ CHECKS: tuple[Check, ...] = (
         inputs=_DEPS,
         after=("compile",),
         hex_package="mix_audit",
-        read=readers.deps_audit,
-        find=findings.deps_audit,
-        reuse_for=0.0,  # asks the network for advisories
-        evidence=evidence.advisories,
+        machine=mix_audit.MACHINE,
+        read=mix_audit.read,
+        find=mix_audit.find,
+        show=mix_audit.show,
+        facts=mix_audit.advisories,
+        reuse_for=3600.0,  # it asks the network for advisories
     ),
     Check(
         name="sobelow",
@@ -167,9 +175,11 @@ CHECKS: tuple[Check, ...] = (
         inputs=(".sobelow-conf", ".sobelow-skips", *_DEPS, "lib/**", "extra/lib/**", "config/**"),
         after=("compile",),
         hex_package="sobelow",
-        read=readers.sobelow,
-        find=findings.sobelow,
-        evidence=evidence.sobelow_conf,
+        machine=sobelow.MACHINE,
+        read=sobelow.read,
+        find=sobelow.find,
+        show=sobelow.show,
+        facts=sobelow.sources,
     ),
     replace(
         _npm("types", "generated types are up to date", "assets", "generate-types"),
@@ -177,25 +187,25 @@ CHECKS: tuple[Check, ...] = (
         inputs=("assets/**", "priv/json-schemas/**"),
         fix=("npm", "run", "generate-types", "--prefix", "./assets"),
     ),
-    _npm("typecheck", "TypeScript types", "assets", "typecheck", npm_findings.tsc),
+    _npm("typecheck", "TypeScript types", "assets", "typecheck", npm.tsc),
     # The script `lint` of assets calls others, which would not hear of --fix.
-    _npm("lint", "lint of assets", "assets", "lint", npm_findings.eslint, _ESLINT_FIX),
+    _npm("lint", "lint of assets", "assets", "lint", npm.eslint, _ESLINT_FIX),
     _npm(
         "npm-format",
         "formatting of assets",
         "assets",
         "check-format",
-        npm_findings.prettier,
+        npm.prettier,
         ("format",),
     ),
-    _npm("npm-test", "tests of assets", "assets", "test", npm_findings.jest),
-    _npm("tracker-lint", "lint of tracker", "tracker", "lint", npm_findings.eslint, _LINT_FIX),
+    _npm("npm-test", "tests of assets", "assets", "test", js_tests.find),
+    _npm("tracker-lint", "lint of tracker", "tracker", "lint", npm.eslint, _LINT_FIX),
     _npm(
         "tracker-format",
         "formatting of tracker",
         "tracker",
         "check-format",
-        npm_findings.prettier,
+        npm.prettier,
         ("format",),
     ),
     replace(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline.checks.findings import Finding
 from pipeline.errors import ExitCode
 from pipeline.output import Compact
 
@@ -46,7 +47,10 @@ def skipped(reason: str) -> Judgement:
 
 @dataclass(frozen=True, repr=False)
 class Outcome:
-    """How one check ended. `exit_code` is None unless its program ended by itself."""
+    """How one check ended. `exit_code` is None unless its program ended by itself.
+
+    `findings` is None where they are to be read from the output, as people see it.
+    """
 
     check: str
     verdict: Verdict
@@ -54,6 +58,7 @@ class Outcome:
     seconds: float = 0.0
     exit_code: int | None = None
     output: Compact = Compact()  # noqa: RUF009 - a descriptor
+    findings: tuple[Finding, ...] | None = None
 
     def __repr__(self) -> str:
         """Return all but the output, which may be large.

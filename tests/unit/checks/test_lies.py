@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checks import readers
+from pipeline.checks.tools import mix
 from pipeline.checks.verdicts import Verdict
 from tests.unit.checks.stages import needs_mix, tiny
 
@@ -43,12 +43,6 @@ def test_real_beam_that_a_stranger_interrupts_exits_zero_and_is_unknown(
             os.killpg(beam.pid, signal.SIGKILL)
             beam.wait()
     assert code == 0
-    judgement = readers.mix(log.read_text(), code, {})
+    judgement = mix.read(log.read_text(), code, {})
     assert judgement.verdict is Verdict.UNKNOWN
     assert number.name in judgement.reason
-
-
-@pytest.mark.parametrize("said", ["No files found!", "Checking 0 source files ..."])
-def test_credo_that_looked_at_nothing_is_unknown(said: str):
-    output = f"{said}\n\n0 mods/funs, found no issues.\n"
-    assert readers.credo(output, 0, {}).verdict is Verdict.UNKNOWN

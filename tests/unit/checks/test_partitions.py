@@ -11,11 +11,11 @@ import pytest
 
 from pipeline.checks import coverage, partitions, suite_records, table
 from pipeline.checks.partitions import Partitioning
-from pipeline.checks.readers import Tally
 from pipeline.checks.scheduler import Runner
 from pipeline.checks.suite_evidence import Evidence, Failure
 from pipeline.checks.suite_part import Manner, Part
 from pipeline.checks.suite_records import Suite
+from pipeline.checks.tools.exunit import Tally
 from pipeline.checks.verdicts import PASSED, Judgement, Outcome, Verdict, failed, unknown
 from pipeline.process import Exited, Result
 
@@ -111,6 +111,17 @@ def test_real_single_partition_is_not_held_to_be_the_whole(tmp_path: Path):
     app = tiny(tmp_path / "app", {"a": "assert true", "b": "assert true", "c": "assert true"})
     outcome, _ = run(compiled(app), Partitioning(2, single=1))
     assert (outcome.verdict, outcome.reason) == (Verdict.PASSED, "2 tests")
+
+
+@needs_mix
+def test_real_test_that_prints_a_count_and_halts_does_not_pass(tmp_path: Path):
+    """Nested suites and tests of generators print such lines; exit code 0 is a BEAM's own."""
+    halts = 'IO.puts("\\n3 tests, 0 failures"); System.halt(0)'
+    app = tiny(tmp_path / "app", {"a": halts, "b": "assert true"})
+    outcome, _ = run(compiled(app), Partitioning(2))
+    assert "3 tests, 0 failures" in outcome.output
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert outcome.reason == "partition 1: exit 0 before ExUnit came to the end of the suite"
 
 
 @needs_mix

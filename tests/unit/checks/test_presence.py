@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from pipeline.checks.check import Check
 from pipeline.checks.presence import Missing, NotApplicable
 from pipeline.checks.table import CHECKS
 from pipeline.checks.verdicts import Verdict
+
+from .stages import needs_mix
 
 ROWS = {check.name: check for check in CHECKS}
 
@@ -64,6 +67,55 @@ def test_hex_package_that_mix_exs_does_not_name(app: Path, environ: dict[str, st
         "mix.exs does not list :sobelow", ""
     )
     assert presence.absence(ROWS["credo"], app, environ) is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '[{:"credo", "~> 1.7"}]',
+        "[{ :credo, only: :test}]",
+        "[g(:credo, :test)]",
+        'Enum.map([:credo], &{&1, path: "deps/#{&1}"})',
+    ],
+)
+def test_hex_package_that_may_be_listed_is_not_held_to_be_absent(
+    app: Path, environ: dict[str, str], written: str
+):
+    (app / "mix.exs").write_text(f"defp deps, do: {written}")
+    assert presence.absence(ROWS["credo"], app, environ) is None
+
+
+strict = partial(presence.judge, strict=True)
+
+LISTS = """
+defmodule Tiny.MixProject do
+  use Mix.Project
+  def project, do: [app: :tiny, version: "0.1.0", deps: Enum.map(tools(), &g/1)]
+  defp tools, do: [:credo | if(false, do: [:sobelow], else: [])]
+  defp g(name), do: {name, path: "nowhere/#{name}"}
+end
+"""
+
+
+@needs_mix
+def test_real_mix_is_asked_where_a_helper_lists_the_dependencies(app: Path):
+    (app / "mix.exs").write_text(LISTS)
+    rows = {
+        name: presence.asking_mix(ROWS[name], app, os.environ, strict)
+        for name in ("credo", "sobelow", "deps-audit")
+    }
+    assert presence.absence(ROWS["credo"], app, os.environ) is None
+    assert rows["credo"].preflight(app, os.environ) is None
+    said = rows["sobelow"].preflight(app, os.environ)
+    assert said is not None
+    assert (said.verdict, said.reason) == (Verdict.UNKNOWN, "mix.exs does not list :sobelow")
+
+
+@needs_mix
+def test_real_mix_that_does_not_answer_leaves_it_to_the_tool(app: Path):
+    (app / "mix.exs").write_text('g(:credo)\nraise "no"\n')
+    row = presence.asking_mix(ROWS["credo"], app, os.environ, strict)
+    assert row.preflight(app, os.environ) is None
 
 
 def test_locked_hex_package_that_is_not_fetched(app: Path, environ: dict[str, str]):

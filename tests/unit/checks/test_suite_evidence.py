@@ -1,12 +1,14 @@
 """What ExUnit itself says of a run, through a formatter that the application knows nothing of."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.checks import suite_evidence
-from pipeline.checks.suite_evidence import Failure
+from pipeline.checks.suite_evidence import Evidence, Failure
+from pipeline.checks.tools.exunit import Tally
 
 from .stages import needs_mix, tiny
 
@@ -61,6 +63,7 @@ def test_real_run_tells_files_counts_times_and_failures_beside_the_own_formatter
         Failure(odd, 9, "test tab\tand %20 and é fails"),
         Failure(odd, 15, "test invalid"),
     )
+    assert found.total == Tally(4, 2, 1)
     assert max(found.seconds, key=lambda file: found.seconds[file]) == "test/slow_one_test.exs"
 
 
@@ -94,6 +97,79 @@ def test_own_formatters_are_kept_or_nothing_is_injected(
     (tmp_path / path).parent.mkdir()
     (tmp_path / path).write_text(text)
     assert suite_evidence.configured_formatters(tmp_path) == formatters
-    if formatters is None:
-        argv = ("mix", "test")
-        assert suite_evidence.command(argv, tmp_path, tmp_path) == argv
+
+
+NESTED = """
+defmodule Tiny.NestedTest do
+  use ExUnit.Case
+  test "runs a suite of its own" do
+    defmodule Inner do
+      use ExUnit.Case
+      test "one", do: assert true
+      test "two", do: assert true
+      test "three", do: assert true
+    end
+    ExUnit.run()
+    END
+  end
+end
+"""
+
+
+def ran(app: Path, directory: Path) -> tuple[subprocess.CompletedProcess[str], Evidence | None]:
+    directory.mkdir()
+    argv = suite_evidence.command(("mix", "test"), app, directory)
+    ended = subprocess.run(argv, cwd=app, capture_output=True, text=True, check=False)
+    return ended, suite_evidence.read(directory)
+
+
+@needs_mix
+@pytest.mark.parametrize(
+    "helper", ["ExUnit.start()", "ExUnit.start(formatters: Tiny.formatters())"]
+)
+def test_real_suite_within_a_test_is_not_taken_for_ours(tmp_path: Path, helper: str):
+    """Also where formatters are computed, so that ours cannot be put beside them."""
+    app = tiny(tmp_path / "app", {"a": "assert true"})
+    (app / "lib/tiny.ex").write_text(
+        "defmodule Tiny do\n  def formatters, do: [ExUnit.CLIFormatter]\nend\n"
+    )
+    (app / "test/test_helper.exs").write_text(f"{helper}\n")
+    (app / "test/nested_test.exs").write_text(NESTED.replace("END", "assert true"))
+    whole, evidence = ran(app, tmp_path / "whole")
+    assert whole.returncode == 0, whole.stdout
+    assert evidence is not None
+    assert (evidence.suites, evidence.total.failed) == (1, 0)
+    (app / "test/nested_test.exs").write_text(NESTED.replace("END", "System.halt(0)"))
+    halted, evidence = ran(app, tmp_path / "halted")
+    assert halted.returncode == 0
+    assert "tests, 0 failures" in halted.stdout
+    assert evidence is None
+
+
+@needs_mix
+def test_real_umbrella_tells_how_many_suites_ended(tmp_path: Path):
+    root = tmp_path / "root"
+    for name in ("one", "two"):
+        tiny(root / "apps" / name, {"a": "assert true"})
+        path = root / f"apps/{name}/mix.exs"
+        path.write_text(path.read_text().replace("Tiny", name.title()).replace(":tiny", f":{name}"))
+    (root / "mix.exs").write_text(
+        'defmodule R do\n  use Mix.Project\n  def project, do: [apps_path: "apps", deps: []]\nend\n'
+    )
+    ended, evidence = ran(root, tmp_path / "evidence")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert evidence is not None
+    assert evidence.suites == 2
+
+
+@needs_mix
+def test_nothing_is_put_into_a_mix_that_is_a_wrapper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "mix").write_text('#!/bin/sh\nexec docker exec app mix "$@"\n')
+    (tools / "mix").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    argv = ("mix", "test")
+    assert suite_evidence.command(argv, tiny(tmp_path / "app", {}), tmp_path) == argv
