@@ -6,6 +6,7 @@ key after the run is the key before it and no input was written to in between.
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -120,7 +121,7 @@ def settle(rows: Sequence[Planned], memory: Memory, *, now: float | None = None)
     found = []
     for row in rows:
         earlier = None if row.settled else _earlier(row.check, memory, at)
-        found.append(replace(row, settled=_reused(earlier, at)) if earlier else row)
+        found.append(replace(row, settled=_reused(row.check, earlier, at)) if earlier else row)
     return found
 
 
@@ -132,7 +133,7 @@ def explain(row: Planned, memory: Memory, *, now: float | None = None) -> str:
         return f"{row.settled.verdict}: {row.settled.reason}"
     earlier = _earlier(check, memory, at)
     if earlier:
-        return f"reused: {_reused(earlier, at).reason}"
+        return f"reused: {_reused(check, earlier, at).reason}"
     return f"run: {_why_run(check, memory)}"
 
 
@@ -194,7 +195,7 @@ def _why_run(check: Check, memory: Memory) -> str:
         return "has not passed here yet"
     if any(known.key == question.key for known in record.passes):
         if check.reuse_for != float("inf"):
-            return f"its pass is older than {check.reuse_for:g} s, or what it made has changed"
+            return f"its pass is older than {_age(check.reuse_for)}, or what it made has changed"
         return f"{', '.join(check.writes) or 'what it made'} has changed since it passed"
     changed = [
         name
@@ -223,12 +224,20 @@ def _steady(before: Question, after: Question | None, memory: Memory) -> bool:
     return True
 
 
-def _reused(earlier: Pass, now: float) -> Judgement:
+def _reused(check: Check, earlier: Pass, now: float) -> Judgement:
     day, today = (time.strftime("%Y-%m-%d", time.localtime(at)) for at in (earlier.when, now))
     clock = time.strftime("%H:%M:%S", time.localtime(earlier.when))
     when = clock if day == today else f"{day} {clock}"
     what = f", {earlier.reason}" if earlier.reason else ""
-    return Judgement(Verdict.REUSED, f"from {when}{what}")
+    until = f", asked again after {_age(check.reuse_for)}" if check.reuse_for != math.inf else ""
+    return Judgement(Verdict.REUSED, f"from {when}{what}{until}")
+
+
+def _age(seconds: float) -> str:
+    hours = seconds / 3600
+    if hours == int(hours) and hours:
+        return "an hour" if hours == 1 else f"{hours:g} hours"
+    return f"{seconds:g} s"
 
 
 def _digest(text: str) -> str:

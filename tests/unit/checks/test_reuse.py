@@ -224,6 +224,7 @@ def test_answer_of_the_network_is_reused_up_to_its_age_only(app: Path):
     # A clock that was set back.
     assert reused(app, (hour,), now=now - 100) == set()
     assert "never reused" in why(app, never, (never,))
+    assert why(app, hour, (hour,)).endswith(", asked again after an hour")
 
 
 def test_unknowable_input_is_never_reused(app: Path):
