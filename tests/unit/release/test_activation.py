@@ -118,10 +118,10 @@ def test_a_verdict_is_three_lines_the_reason_as_json(tmp_path: Path):
     assert (verdict, json.loads(reason), downtime) == ("roll-back", 'a "b"\n$(c)', "1.50")
 
 
-@pytest.mark.parametrize("words", [["dash"], ["busybox", "sh"], ["bash"]])
-def test_a_verdict_is_taken_from_standard_input_once_it_is_whole(tmp_path: Path, words: list[str]):
-    if not shutil.which(words[0]):
-        pytest.skip(f"{words[0]} is not installed")
+@pytest.mark.parametrize("words", [*SHELLS, pytest.param(("bash",), id="bash")])
+def test_a_verdict_is_taken_from_standard_input_once_it_is_whole(
+    tmp_path: Path, words: tuple[str, ...]
+):
     base = msgspec.structs.replace(ENVIRONMENT, path=str(tmp_path))
     (tmp_path / ".deploy").mkdir()
     text = activation.verdict(layout.of(base), "x", keep=True, reason="healthy", downtime=1.5)
