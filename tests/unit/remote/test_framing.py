@@ -1,15 +1,16 @@
 """A framed script runs the same under every login shell, and its answer is told from all noise."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.remote.framing import PATH, Answer, Frame, frame
+from tests import programs
 
-SHELLS = ("dash", "bash", "busybox sh", "tcsh", "bsd-csh", "fish", "mksh", "zsh")
+REQUIRED = ("dash", "bash", "busybox sh", "tcsh")
+SHELLS = (*REQUIRED, "bsd-csh", "fish", "mksh", "zsh")
 
 
 def answered(
@@ -31,7 +32,9 @@ def answered(
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_runs_in_its_own_environment_whatever_the_login_shell_is(shell: str):
     words = shell.split()
-    if not shutil.which(words[0]):
+    if shell in REQUIRED:
+        programs.need(words[0])
+    elif not programs.find(words[0]):
         pytest.skip(f"{words[0]} is not installed")
     script = """set -eu
 cat                                  # its own standard input, to the end
@@ -104,8 +107,7 @@ def test_a_login_that_runs_something_else_has_no_answer_but_words(login: str, tm
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
 @pytest.mark.parametrize("eater", ["read line; ", "cat >/dev/null; ", "head -c 100 >/dev/null; "])
 def test_a_script_that_did_not_arrive_whole_is_not_run(shell: str, eater: str):
-    if not shutil.which(shell.split()[0]):
-        pytest.skip(f"{shell} is not installed")
+    programs.need(shell.split()[0])
     framed = frame("true\n" * 50 + "echo ran")
     line = Frame(framed.nonce, f"{eater}{framed.command}", framed.payload)
     answer, lines = answered(shell.split(), line, b"more\n" * 100)
