@@ -34,11 +34,14 @@ answer() {
   read -r uptime _ </proc/uptime
   answers=$(curl -s --fail-early -m "$HEALTH_TIMEOUT" -w "$end%{http_code}$end" "$HEALTH_URL" \
     ${VERSION_URL:+"$VERSION_URL"})
-  body=${answers%%"$end"*}
-  answers=${answers#*"$end"}
-  code=${answers%%"$end"*}
-  answers=${answers#*"$end"}
-  system=${answers%%"$end"*}
+  # Fields, since `${answers#*"$end"}` takes seconds for an answer of 100 kB.
+  set -f
+  IFS=$end
+  # shellcheck disable=SC2086
+  set -- $answers
+  unset IFS
+  set +f
+  body=${1-} code=${2-} system=${3-}
 }
 
 look() {
