@@ -27,9 +27,10 @@ def attach(target: Target, *, say: Steps) -> Summary:
         pairs = list(zip(fleet.members, found, strict=True))
         idle = [str(member) for member, survey in pairs if not survey.activating]
         if idle:
+            last = f"`fab -H {fleet.environment.name} history` tells how the last one ended"
             raise UsageProblem(
                 f"no activation is running on {', '.join(idle)}",
-                remedy=f"`fab -H {fleet.environment.name} history` tells how the last one ended",
+                remedy=last if found[0].history else "nothing has been deployed there yet",
             )
         with say.step("activate") as step:
             running = [_running(member, survey) for member, survey in pairs]

@@ -61,7 +61,8 @@ def deploy(
             found = put_right(fleet, found)
             preflight.require(examine(fleet, found, artifact.manifest))
             name = new_name(found)
-            step.note = f"release {name}, version {artifact.manifest.label}"
+            ahead = naming.ahead_note(name, max(survey.clock for survey in found))
+            step.note = f"release {name}, version {artifact.manifest.label}{ahead}"
         with say.step("upload") as step:
             sent = uploads.upload(fleet, found, cargo, name)
             step.note = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
@@ -98,9 +99,10 @@ def deploy(
 
 
 def new_name(found: list[Survey]) -> str:
-    """Return the name of the next release, by the servers' clocks and greater than any used."""
-    known = frozenset[str]().union(*(survey.known for survey in found))
-    return naming.following(max(survey.clock for survey in found), known)
+    """Return the name of the next release, by the servers' clocks and greater than any there."""
+    names = frozenset[str]().union(*(survey.names for survey in found))
+    used = frozenset[str]().union(*(survey.used for survey in found))
+    return naming.following(max(survey.clock for survey in found), names, used)
 
 
 def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:

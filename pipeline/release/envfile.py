@@ -2,16 +2,16 @@ r"""The text of an environment file, as systemd reads EnvironmentFile=. Pure.
 
 The rules are those of systemd.exec(5) and, where that is silent, of systemd's own parser (v252,
 src/basic/env-file.c): in double quotes a backslash escapes only `"`, `\`, backtick and `$`;
-unquoted it escapes any character; values are never expanded. A variable whose value is not UTF-8
-or holds a control character other than tab and newline is dropped with no more than a log line
-(src/basic/env-util.c), so such a value is refused here.
+unquoted it escapes any character; values are never expanded. A value that holds a control character
+other than tab and newline is dropped by older versions with no more than a log line
+(src/basic/env-util.c), so it is refused here.
 """
 
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from pipeline.errors import Problem, UsageProblem
+from pipeline.errors import UsageProblem
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -19,6 +19,8 @@ _LONGEST = 131_000
 """Bytes; the kernel takes 128 KiB for `NAME=value` (execve(2), MAX_ARG_STRLEN)."""
 
 _BLANK = " \t\n\r"
+_QUOTED = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\s)*""", re.DOTALL)
+_SWALLOWED = re.compile(r"\\(?:\r|\n[ \t]*(?:[#;]|[A-Za-z_][A-Za-z0-9_]*=))")
 _ESCAPED = '"\\`$'
 
 
@@ -41,22 +43,38 @@ def require_value(name: str, value: str) -> None:
     """Raise UsageProblem, naming the variable only, for a value that systemd would drop."""
     if found := _CONTROL.search(value):
         raise UsageProblem(
-            f"the value of {name} holds the character U+{ord(found[0]):04X}, and systemd drops a "
-            "variable with such a value",
+            f"the value of {name} holds the character U+{ord(found[0]):04X}, and some versions of "
+            "systemd drop a variable with such a value",
             remedy="encode the value, in base64 for example",
         )
     if len(name.encode()) + len(value.encode()) > _LONGEST:
         raise UsageProblem(f"the value of {name} is longer than the 128 KiB that the kernel takes")
 
 
-def parse(text: str, where: str) -> list[Variable]:
+def decoded(raw: bytes, where: str) -> str:
+    """Return the text of a file; UsageProblem, with the line, for one that is not UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        raise _unsafe(where, before.decode(), len(before), "not UTF-8") from None
+
+
+def parse(text: str, where: str, *, strict: bool = False) -> list[Variable]:
     """Return the assignments in `text`, in order; of several with one name the last one counts.
 
-    Raises Problem, naming `where`, for text whose end is open (a quote, a backslash) or that
-    versions of systemd read differently: neither can be edited safely.
+    Raises UsageProblem, naming `where`, for text whose end is open (a quote, a backslash) or that
+    versions of systemd read differently: neither can be edited safely. `strict` also refuses what
+    systemd drops without a word, and what it hardly reads as it was meant.
     """
     found: list[Variable] = []
     position = 0
+    if strict and text.startswith("\ufeff"):
+        raise _unsafe(where, text, 0, "a byte order mark, which systemd takes for part of a name")
+    if strict and "\0" in text:
+        raise _unsafe(
+            where, text, text.index("\0"), "a NUL, with which systemd reads nothing of it"
+        )
     while position < len(text):
         end = _line_end(text, position)
         line = text[position:end]
@@ -67,8 +85,12 @@ def parse(text: str, where: str) -> list[Variable]:
         elif (equals := text.find("=", end - len(line.lstrip(_BLANK)) + 1, end)) >= 0:
             value, end = _value(text, equals + 1, where)
             name = text[position:equals].strip(_BLANK)
+            if strict:
+                _require_meant(where, text, position, (name, value, text[equals + 1 : end]))
             if NAME.fullmatch(name):
                 found.append(Variable(name, value, position, end))
+        elif strict and line.strip(_BLANK):
+            raise _unsafe(where, text, position, "no NAME=, so systemd drops the line")
         position = end
     return found
 
@@ -91,6 +113,28 @@ def edit(text: str, found: list[Variable], wanted: Mapping[str, str], gone: Set[
     if left and kept and not kept.endswith("\n"):
         kept += "\n"
     return kept + "".join(_line(name, value) for name, value in left.items())
+
+
+def _require_meant(where: str, text: str, position: int, found: tuple[str, str, str]) -> None:
+    """Raise UsageProblem for an assignment (name, value, how it is written) that misleads."""
+    name, value, written = found
+    why = ""
+    if name.startswith("export "):
+        why = "systemd knows no `export` and drops the line"
+    elif not NAME.fullmatch(name):
+        why = "what stands before `=` is no name, so systemd drops the line"
+    elif control := _CONTROL.search(value):
+        why = f"the value of {name} holds U+{ord(control[0]):04X}, which some systemd drop"
+    elif written.lstrip(_BLANK).startswith(('"', "'")):
+        if not _QUOTED.fullmatch(written):
+            why = f"the value of {name} goes on behind its closing quote"
+    elif _SWALLOWED.search(written):
+        why = f"the backslash at its end makes the next line part of the value of {name}"
+    elif re.search(r"[ \t]#", value):
+        why = f"systemd takes ` #` for part of the value of {name}; in quotes it is meant"
+    if why:
+        raise _unsafe(where, text, position, why)
+    require_value(name, value)
 
 
 def _line(name: str, value: str) -> str:
@@ -154,6 +198,6 @@ def _line_end(text: str, position: int) -> int:
     return match.end() if match else len(text)
 
 
-def _unsafe(where: str, text: str, position: int, why: str) -> Problem:
+def _unsafe(where: str, text: str, position: int, why: str) -> UsageProblem:
     line = text.count("\n", 0, position) + 1
-    return Problem(f"{where}, line {line}: {why}; not changed", remedy="put that right by hand")
+    return UsageProblem(f"{where}, line {line}: {why}; nothing was changed")

@@ -50,8 +50,10 @@ def releases(target: Target) -> list[Listed]:
     """Return the releases of the first host, newest first, backups that are left included."""
     with fleets.connected(target) as fleet:
         survey = fleets.survey(fleet)[0]
+        if not survey.names:
+            surveys.require_ready(survey, str(fleet.members[0]), fleet.environment.name)
     before = surveys.predecessor(survey)
-    names = sorted({*survey.releases, *survey.backups}, reverse=True)
+    names = sorted(survey.names, reverse=True)
     return [_listed(name, survey, before) for name in names]
 
 
@@ -59,7 +61,10 @@ def history(target: Target, limit: int) -> list[Entry]:
     """Return what happened last on the first host, at most `limit` of it, oldest first."""
     with fleets.connected(target) as fleet:
         # Two records each: that it began, and how it ended.
-        return surveys.ended(fleets.survey(fleet, history=2 * limit)[0].history)[-limit:]
+        survey = fleets.survey(fleet, history=2 * limit)[0]
+        if not survey.history:
+            surveys.require_ready(survey, str(fleet.members[0]), fleet.environment.name)
+        return surveys.ended(survey.history)[-limit:]
 
 
 def _serving(host: str, survey: Survey) -> Serving:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pipeline.errors import Problem, Unreachable
+from pipeline.errors import Problem, Unreachable, UsageProblem
 from pipeline.release import activation as activations
 from pipeline.release import diagnosis, health
 from pipeline.release import fleet as fleets
@@ -41,18 +41,34 @@ def look(target: Target) -> list[Health]:
 
 
 def logs(target: Target, lines: int) -> list[tuple[str, str]]:
-    """Return the newest `lines` of the service's journal on each host, as (host, text)."""
+    """Return the newest `lines` of the service's journal on each host, as (host, text).
+
+    Where there are none the text says why.
+    """
     with fleets.connected(target) as fleet:
-        unit = shlex.quote(f"{fleet.layout.service}.service")
-        script = f"journalctl --no-pager -q -o short-iso -n {lines} -u {unit}"
+        name = f"{fleet.layout.service}.service"
+        unit = shlex.quote(name)
+        script = (
+            f"journalctl --no-pager -q -o short-iso -n {lines} -u {unit} || exit\n"
+            f"systemctl show -p LoadState -p ExecMainStartTimestampMonotonic {unit} >&2 || :"
+        )
 
         def one(member: Member) -> tuple[str, str]:
             ended = execute.sh(member.connection, script, timeout=60)
             if ended.code:
                 raise Unreachable(f"{member}: its journal cannot be read", detail=ended.err)
-            return str(member), ended.out
+            return str(member), ended.out or _no_lines(name, ended.err)
 
         return fleets.each(one, fleet.members)
+
+
+def _no_lines(unit: str, shown: str) -> str:
+    """Return why a journal is empty, by what systemd has shown of the unit."""
+    if "LoadState=not-found" in shown:
+        return f"no log lines: {unit} is not set up here\n"
+    if "ExecMainStartTimestampMonotonic=0" in shown:
+        return f"no log lines yet: {unit} has not run since this host has booted\n"
+    return f"no log lines: the journal of this host holds none of {unit} any more\n"
 
 
 def restart(target: Target, *, lock_wait: float = 0, say: Steps) -> None:
@@ -66,6 +82,11 @@ def restart(target: Target, *, lock_wait: float = 0, say: Steps) -> None:
             fleet = stack.enter_context(fleets.connected(target))
             found = stack.enter_context(fleets.locked(fleet, "restart", wait=lock_wait))
             fleets.require_idle(fleet, found)
+            for member, survey in zip(fleet.members, found, strict=True):
+                if not survey.current and not survey.history:
+                    raise UsageProblem(
+                        f"{member}: nothing has been deployed there yet; no service was restarted"
+                    )
         for member in fleet.members:
             with say.step(f"restart {member}") as step:
                 step.note = _restart(fleet, member)

@@ -132,7 +132,10 @@ def health(rows: Sequence[Health]) -> None:
     """Print how each host's service is."""
     _table(
         ("host", "health", "version", "restarts", "answer"),
-        [(r.host, "ok" if r.healthy else "ILL", r.version, r.restarts, r.answer) for r in rows],
+        [
+            (r.host, "ok" if r.healthy else "unhealthy", r.version, r.restarts, r.answer)
+            for r in rows
+        ],
         "no hosts",
     )
 
@@ -176,7 +179,7 @@ def prepared(rows: Sequence[Prepared], *, plan: bool) -> None:
     verb = "would change" if plan else "changed"
     for row in rows:
         count = len(row.changed)
-        console.print(f"{row.host}: {verb} {count}, {row.same} as they should be", highlight=False)
+        console.print(f"{row.host}: {verb} {count}, {row.same} unchanged", highlight=False)
         for path in row.changed:
             console.print(f"  {verb}  {shown(path)}", highlight=False, soft_wrap=True)
         if row.absent:

@@ -67,11 +67,7 @@ def choose(fleet: Fleet, found: list[Survey], to: str) -> str:
     listing = f"`fab -H {fleet.environment.name} releases` lists what is there"
     name = to or surveys.predecessor(found[0])
     if not name:
-        raise UsageProblem(
-            f"{fleet.members[0]}: nothing served before {found[0].current or 'the first deploy'} "
-            "that is still there",
-            remedy=f"name a release with --to; {listing}",
-        )
+        raise UsageProblem(f"{fleet.members[0]}: {_nothing_before(found[0])}; {listing}")
     for member, survey in zip(fleet.members, found, strict=True):
         if name not in survey.releases and name not in survey.backups:
             raise UsageProblem(
@@ -82,6 +78,20 @@ def choose(fleet: Fleet, found: list[Survey], to: str) -> str:
     if all(survey.current == name for survey in found):
         raise UsageProblem(f"{name} is serving already", remedy=listing)
     return name
+
+
+def _nothing_before(survey: Survey) -> str:
+    """Return why there is no release to go back to without --to."""
+    if not survey.names and not survey.history:
+        return "nothing has been deployed there yet, so there is nothing to go back to"
+    if not survey.current:
+        return "no release is current, so none is known to be the one before; name one with --to"
+    stack = surveys.serving_stack(survey.history)
+    before = stack[: stack.index(survey.current)] if survey.current in stack else []
+    if before:
+        gone = f"{before[-1]} served before {survey.current} and cannot be gone back to: it "
+        return gone + ("failed since" if before[-1] in survey.failed else "was removed")
+    return f"the history knows no release that served before {survey.current}; name one with --to"
 
 
 def restore(fleet: Fleet, name: str, found: list[Survey]) -> tuple[bool, str, str]:

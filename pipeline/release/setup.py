@@ -9,8 +9,8 @@ from paramiko.ssh_exception import SSHException
 
 from pipeline import redaction
 from pipeline.errors import Problem, UsageProblem
+from pipeline.release import envfile, provision
 from pipeline.release import fleet as fleets
-from pipeline.release import provision
 from pipeline.release.fleet import Fleet, Member
 from pipeline.remote import execute, keys
 from pipeline.remote.inventory import Environment, Target
@@ -81,13 +81,13 @@ def public_key(environment: Environment) -> str:
 def _environment_text(path: Path | None) -> str:
     if path is None:
         return ""
+    where = f"--env-file={path}"
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"--env-file={path} cannot be read: {error}") from None
-    pairs = (line.partition("=") for line in text.splitlines())
-    values = {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
-    redaction.learn(redaction.secrets_of(values))
+        text = envfile.decoded(path.expanduser().read_bytes(), where)
+    except OSError as error:
+        raise UsageProblem(f"{where} cannot be read: {error.strerror}") from None
+    found = envfile.parse(text, where, strict=True)
+    redaction.learn(redaction.secrets_of({one.name: one.value for one in found}))
     return text
 
 

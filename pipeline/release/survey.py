@@ -72,9 +72,14 @@ class Survey:
     """Release → bytes of the database's dump from before its migrations."""
 
     @property
-    def known(self) -> frozenset[str]:
-        """Every name that is or was used here, so that a new one is greater than all."""
-        return frozenset({*self.releases, *self.backups, *(e.to for e in self.history)})
+    def names(self) -> frozenset[str]:
+        """The name of every release that is here, so that a new one is greater than all."""
+        return frozenset({*self.releases, *self.backups})
+
+    @property
+    def used(self) -> frozenset[str]:
+        """Every name that the history knows, so that a new one is another."""
+        return frozenset(entry.to for entry in self.history)
 
 
 def script(
@@ -192,7 +197,14 @@ def left_applied(history: Iterable[Entry], to: str) -> list[str]:
 
     Those of a deploy that failed may be applied too, as far as it came.
     """
-    newer = [entry for entry in ended(history) if entry.kind == "deploy" and entry.to > to]
+    deploys = [entry for entry in ended(history) if entry.kind == "deploy"]
+    names = [entry.to for entry in deploys]
+    # By the order of what happened: names may run ahead of the clock.
+    newer = (
+        deploys[names.index(to) + 1 :]
+        if to in names
+        else [entry for entry in deploys if entry.to > to]
+    )
     sure = {name for entry in newer if entry.outcome == "kept" for name in entry.pending}
     found = dict.fromkeys(name for entry in newer for name in entry.pending if _is_named(name))
     return [name if name in sure else f"{name} (of a failed deploy)" for name in found]

@@ -98,7 +98,7 @@ def listed(target: Target) -> list[Names]:
 def assign(target: Target, wanted: Mapping[str, str]) -> list[Edited]:
     """Set `wanted` on every host; a file that already says so is not written."""
     with fleets.connected(target, user=target.environment.setup_user) as fleet:
-        found = _read(fleet)
+        found = _read(fleet, strict=True)
 
         def one(read: _Read) -> Edited:
             now = {variable.name: variable.value for variable in read.variables}
@@ -131,7 +131,7 @@ def remove(target: Target, names: Sequence[str]) -> list[Edited]:
         return fleets.each(one, found)
 
 
-def _read(fleet: Fleet) -> list[_Read]:
+def _read(fleet: Fleet, *, strict: bool = False) -> list[_Read]:
     path = str(fleet.layout.env_file)
     script = provisioning.as_root(
         fleet.environment, shell.assignments({"FILE": path}) + '[ ! -e "$FILE" ] || cat "$FILE"\n'
@@ -143,7 +143,9 @@ def _read(fleet: Fleet) -> list[_Read]:
             raise Problem(f"{member}: {path} cannot be read", detail=ended.err)
         if "\ufffd" in ended.out:
             raise Problem(f"{member}: {path} is not UTF-8", remedy="put that right by hand")
-        return _Read(member, ended.out, envfile.parse(ended.out, f"{member}: {path}"))
+        return _Read(
+            member, ended.out, envfile.parse(ended.out, f"{member}: {path}", strict=strict)
+        )
 
     return fleets.each(one, fleet.members)
 
@@ -185,11 +187,12 @@ def _prompted(name: str) -> str:
 
 
 def _from_file(path: Path) -> dict[str, str]:
+    where = f"--from={path}"
     try:
-        text = path.expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"--from={path} cannot be read: {error}") from None
-    return {variable.name: variable.value for variable in envfile.parse(text, f"--from={path}")}
+        text = envfile.decoded(path.expanduser().read_bytes(), where)
+    except OSError as error:
+        raise UsageProblem(f"{where} cannot be read: {error.strerror}") from None
+    return {found.name: found.value for found in envfile.parse(text, where, strict=True)}
 
 
 def _from_lines(text: str) -> dict[str, str]:

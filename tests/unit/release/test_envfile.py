@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import Problem, UsageProblem
+from pipeline.errors import UsageProblem
 from pipeline.release import envfile
 
 VALUES = st.text(
@@ -115,8 +115,65 @@ def test_an_edit_changes_what_was_asked_for_and_nothing_else(
 
 @pytest.mark.parametrize("text", ['A="b\n', "A='b\n", "A=b\\", "# a comment \\\nA=b\n", 'A="b\\'])
 def test_a_file_that_cannot_be_edited_safely_is_refused_by_line(text: str):
-    with pytest.raises(Problem, match=r"the file, line 2: .*not changed"):
+    with pytest.raises(UsageProblem, match=r"the file, line 2: .*nothing was changed"):
         envfile.parse("B=1\n" + text, "the file")
+
+
+MISREAD = {
+    "export A=b": "systemd knows no `export` and drops the line",
+    "\ufeffA=b": "no name",
+    "A": "no NAME=",
+    "A: b": "no NAME=",
+    "set -a": "no NAME=",
+    "1A=b": "no name",
+    "A-B=c": "no name",
+    "ÄA=b": "no name",
+    "=b": "no NAME=",
+    "A=a\x00b": "a NUL",
+    "A=a\x1bb": "U+001B",
+    "A='a\r\nb'": "U+000D",
+    'A="b\n': "a value does not end",
+    "A='b": "a value does not end",
+    'A="b"c': "goes on behind its closing quote",
+    'A="b\nC="d"': "goes on behind its closing quote",
+    "A=b\\\nC=d": "makes the next line part of the value of A",
+    "A=b\\\n# c": "makes the next line part of the value of A",
+    "A=b\\\r\nc": "makes the next line part of the value of A",
+    "# c \\\nA=b": "a comment ends with a backslash",
+    "A=b # c": "systemd takes ` #` for part of the value of A",
+}
+
+
+@pytest.mark.parametrize("text", MISREAD)
+def test_what_systemd_drops_or_misreads_is_refused_by_its_line(text: str):
+    with pytest.raises(UsageProblem) as raised:
+        envfile.parse(f"FIRST=1\n{text}\n", "the file", strict=True)
+    assert str(raised.value).startswith("the file, line 2: ")
+    assert MISREAD[text] in str(raised.value)
+
+
+def test_a_byte_order_mark_and_bytes_that_are_not_utf8_are_refused_by_their_line():
+    with pytest.raises(UsageProblem, match="line 1: a byte order mark"):
+        envfile.parse(envfile.decoded(b"\xef\xbb\xbf# c\nA=b\n", "it"), "it", strict=True)
+    with pytest.raises(UsageProblem, match="line 3: not UTF-8"):
+        envfile.decoded(b"A=b\n\n# \xff\n", "it")
+
+
+MEANT = [
+    *("A=b\r\nB=c\r\n", "  A = b\n\n; c\n", "A=b\\\n c", "A=#b", 'A="b # c"', "A='b' \"c\""),
+    *("A=$B;c", "A='-----BEGIN\nab+c==\n-----END'", 'A="a\\"b"', "A=", "A=b\nA=c", "A=b\\"),
+]
+
+
+@pytest.mark.parametrize("text", MEANT[:-1])
+def test_what_systemd_reads_as_it_is_meant_is_taken(text: str):
+    assert envfile.parse(text, "here", strict=True) == envfile.parse(text, "here") != []
+
+
+@given(wanted=st.dictionaries(NAMES, VALUES))
+def test_what_we_write_ourselves_is_always_taken(wanted: dict[str, str]):
+    text = changed("", wanted)
+    assert envfile.parse(text, "here", strict=True) == envfile.parse(text, "here")
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "a\rb", "\x1b[31m", "a\x7f", "\udcff", "x" * 140_000])

@@ -26,6 +26,32 @@ def test_following_name_is_the_clock_where_nothing_exists(clock: str):
     assert naming.following(clock, []) == clock
 
 
+@given(times, st.lists(times))
+def test_following_name_was_never_used(clock: str, existing: list[str]):
+    used = {naming.following(clock, existing)}
+    used.add(naming.following(clock, existing, used))
+    name = naming.following(clock, existing, used)
+    assert name not in used
+    assert all(name > other for other in existing)
+
+
+def test_names_follow_the_clock_again_once_a_future_one_is_only_in_the_history():
+    future = "21000101_000000"
+    assert naming.following("20261123_120000", [future]) == "21000101_000001"
+    assert naming.following("20261123_120000", [], {future}) == "20261123_120000"
+
+
+def test_that_names_run_ahead_of_the_clock_is_said():
+    note = naming.ahead_note("21000101_000001", "20261123_120000")
+    assert "named in the future" in note
+    assert naming.ahead_note("20261123_120001", "20261123_120000") == ""
+
+
+def test_no_name_comes_after_the_last_one():
+    with pytest.raises(UsageProblem, match="no name comes after the release 99991231_235959"):
+        naming.following("20261123_120000", ["99991231_235959"])
+
+
 def test_clock_set_back_does_not_make_the_newest_release_look_old():
     assert naming.following("20260101_000000", ["20261231_235959"]) == "20270101_000000"
 

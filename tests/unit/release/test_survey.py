@@ -157,3 +157,8 @@ def test_migrations_of_newer_deploys_stay_applied_and_older_ones_are_not_named()
         "4_four (of a failed deploy)",
     ]
     assert survey.left_applied(history, "20260103_000000") == []
+
+
+def test_a_deploy_named_in_the_future_is_not_newer_than_those_after_it():
+    history = [record("21000101_000000", "kept", "1_one"), record("20260101_000000", "kept")]
+    assert survey.left_applied(history, "20260101_000000") == []
