@@ -1,11 +1,14 @@
 """The artifact: one .tar.gz that holds a release, its manifest and the digest of every file."""
 
+import gzip
 import hashlib
 import io
 import os
 import tarfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -19,6 +22,10 @@ from pipeline.release.manifest import MANIFEST, SUMS, Facts, Manifest
 _CHUNK = 1 << 20
 _LINKS = 40
 """So many links are followed for one name (path_resolution(7))."""
+
+_LONGEST_LIST = 64 * 1024 * 1024
+_LONGEST_NAME = 255
+"""Bytes of one name, on every file system that a release may lie on."""
 
 # What a running release leaves behind in its own directory; tmp/ holds computed secrets
 # (research/deploy.md section 2.11), so neither may travel.
@@ -70,17 +77,14 @@ def read(path: Path) -> Artifact:
         raise UsageProblem(
             f"{path} does not exist", remedy="build one with `inv build`; it prints the path"
         )
-    try:
-        with tarfile.open(path, "r:gz") as tar:
-            texts = {}
-            for member in tar:
-                if (name := member.name.removeprefix("./")) in (MANIFEST, SUMS):
-                    stream = tar.extractfile(member)
-                    texts[name] = stream.read() if stream else b""
-                else:
-                    break
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise UsageProblem(f"{path} is not a release artifact: {error}") from None
+    texts = {}
+    with _opened(path, "is not a release artifact") as tar:
+        for member in tar:
+            name = member.name.removeprefix("./")
+            if name not in (MANIFEST, SUMS):
+                break
+            stream = tar.extractfile(member) if member.size <= _LONGEST_LIST else None
+            texts[name] = stream.read() if stream else b""
     if texts.keys() != {MANIFEST, SUMS}:
         raise UsageProblem(
             f"{path} is not a release artifact: it does not begin with {MANIFEST} and {SUMS}",
@@ -89,7 +93,24 @@ def read(path: Path) -> Artifact:
     manifest = manifests.decode(texts[MANIFEST], f"{MANIFEST} of {path}")
     if hashlib.sha256(texts[SUMS]).hexdigest() != manifest.digest:
         raise UsageProblem(f"{path} does not match its own manifest: {SUMS} was changed")
-    return Artifact(path, manifest, texts[SUMS].decode())
+    try:
+        return Artifact(path, manifest, texts[SUMS].decode())
+    except UnicodeDecodeError:
+        raise UsageProblem(f"{path} is not a release artifact: {SUMS} is not UTF-8") from None
+
+
+@contextmanager
+def _opened(path: Path, failure: str) -> Iterator[tarfile.TarFile]:
+    """Yield the open artifact; UsageProblem, beginning with `failure`, where it is not whole."""
+    try:
+        with tarfile.open(path, "r:gz") as tar:
+            yield tar
+    except PermissionError as error:
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}") from None
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UsageProblem(
+            f"{path} {failure}: {error}", remedy="build it again, or transfer it again"
+        ) from None
 
 
 Taker = Callable[[str, tarfile.TarInfo, Iterator[bytes]], None]
@@ -106,12 +127,19 @@ def walk(artifact: Artifact, take: Taker) -> None:
     expected = {SUMS: artifact.manifest.digest, **listed(artifact.sums)}
     links: dict[str, str] = {}
     seen: set[str] = set()
-    with tarfile.open(artifact.path, "r:gz") as tar:
+    above: set[str] = set()
+    left = artifact.manifest.bytes + 2 * _LONGEST_LIST
+    with _opened(artifact.path, "cannot be read to its end") as tar:
         for member in tar:
             name = _safe_name(member, artifact.path)
-            if name in seen:
+            parents = {str(parent) for parent in PurePosixPath(name).parents}
+            if name in seen or name in above or (parents & seen) - links.keys():
                 raise UsageProblem(f"{unlike}: it holds {member.name} twice")
             seen.add(name)
+            above |= parents
+            left -= member.size
+            if left < 0:
+                raise UsageProblem(f"{unlike}: it is larger")
             _anonymous(member)  # an artifact made elsewhere, too, gives no rights
             if member.issym():
                 links[name] = member.linkname
@@ -199,8 +227,14 @@ def _add_text(tar: tarfile.TarFile, name: str, text: bytes) -> None:
 def _safe_name(member: tarfile.TarInfo, artifact: Path) -> str:
     """Return where the entry belongs below the release. Raises UsageProblem if nowhere."""
     path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.issym()):
+    ordinary = (member.isfile() or member.issym()) and path.parts and not path.is_absolute()
+    if not ordinary or ".." in path.parts or "\0" in member.name:
         raise UsageProblem(f"{artifact} holds an entry that has no place in a release: {path}")
+    for part in path.parts:
+        if len(os.fsencode(part)) > _LONGEST_NAME:
+            raise UsageProblem(
+                f"{artifact} holds a name of over {_LONGEST_NAME} bytes: {part:.60}…"
+            )
     return path.as_posix()
 
 

@@ -48,5 +48,5 @@ def decode(text: bytes | str, where: str) -> Manifest:
     """Return the manifest; UsageProblem names `where` if the text is not one."""
     try:
         return msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UsageProblem(f"{where} is not a release manifest: {error}") from None

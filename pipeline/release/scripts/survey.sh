@@ -33,7 +33,7 @@ for directory in "$BASE"/releases/*/; do
   say release "$name"
   [ ! -f "$directory/MANIFEST.json" ] || {
     printf 'manifest\t%s\t' "$name"
-    tr '\n\t' '  ' <"$directory/MANIFEST.json"
+    head -c 65536 "$directory/MANIFEST.json" | tr '\n\t' '  '
     echo
   }
 done
@@ -50,9 +50,10 @@ done
 for file in "$BASE"/.deploy/failed/*; do
   [ -f "$file" ] && say failed "${file##*/}"
 done
-# logrotate has put the older records into .1.
+# logrotate has put the older records into .1. A line that no record of ours can be is cut, by cut,
+# which unlike tail and sed holds no line in memory.
 cat "$BASE/.deploy/history.jsonl.1" "$BASE/.deploy/history.jsonl" 2>/dev/null |
-  tail -n "$LINES_OF_HISTORY" | sed 's/^/history\t/'
+  LC_ALL=C cut -b 1-65536 | tail -n "$LINES_OF_HISTORY" | sed 's/^/history\t/'
 [ ! -f "$BASE/.deploy/journal" ] || {
   sed -n 's/^\(id\|kind\|to\|from\)\t/journal\t&/p' "$BASE/.deploy/journal"
   phase=$(sed -n 's/^phase\t\([a-z-]*\)\t.*/\1/p' "$BASE/.deploy/journal" | tail -n 1)

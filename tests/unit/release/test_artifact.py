@@ -1,18 +1,22 @@
 """The artifact carries a release whole, or is refused."""
 
 import gzip
+import hashlib
 import io
+import random
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import BuildFailed, UsageProblem
 from pipeline.release import artifact
+from pipeline.release import manifest as manifests
 from pipeline.release.manifest import Facts
 
 FACTS = Facts(
@@ -183,6 +187,68 @@ def test_an_artifact_made_elsewhere_gives_no_rights(tree: Path, tmp_path: Path):
     forged = tmp_path / "forged.tar.gz"
     _rewrite(packed.path, forged, {}, mode=0o6777)
     assert {(header.mode, header.uid) for header in headers(forged)} == {(0o755, 0)}
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.2, 0.5, 0.9, 0.99])
+def test_an_artifact_that_was_cut_off_is_refused(tree: Path, tmp_path: Path, kept: float):
+    (tree / "lib/large.beam").write_bytes(random.Random(1).randbytes(300_000))
+    raw = artifact.pack(tree, FACTS, tmp_path / "dist").path.read_bytes()
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(raw[: int(len(raw) * kept)])
+    with pytest.raises(UsageProblem, match=r"cut\.tar\.gz (is not a release|cannot be read to)"):
+        headers(cut)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(at=st.integers(0), bits=st.integers(1, 255))
+def test_a_damaged_artifact_is_refused_or_means_the_same(
+    tree: Path, tmp_path_factory: pytest.TempPathFactory, at: int, bits: int
+):
+    base = tmp_path_factory.mktemp("damaged")
+    packed = artifact.pack(tree, FACTS, base)
+    raw = bytearray(packed.path.read_bytes())
+    raw[at % len(raw)] ^= bits
+    packed.path.write_bytes(raw)
+    try:
+        found = artifact.read(packed.path)
+        artifact.walk(found, lambda *_: None)
+    except UsageProblem:
+        return
+    assert found.sums == packed.sums
+
+
+def test_sums_that_are_not_utf8_are_refused(tree: Path, tmp_path: Path):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    sums = b"0" * 64 + b"  ./\xff\n"
+    made = msgspec.structs.replace(packed.manifest, digest=hashlib.sha256(sums).hexdigest())
+    forged = tmp_path / "forged.tar.gz"
+    lists = {"./SHA256SUMS": sums, "./MANIFEST.json": manifests.encode(made)}
+    _rewrite(packed.path, forged, lists)
+    with pytest.raises(UsageProblem, match="SHA256SUMS is not UTF-8"):
+        artifact.read(forged)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        (".", "has no place in a release"),
+        ("./", "has no place in a release"),
+        ("a\0b", "has no place in a release|is not in its list"),
+        (f"lib/{'n' * 300}", "holds a name of over 255 bytes: nnn"),
+        (f"{'é' * 200}/x", "holds a name of over 255 bytes: ééé"),
+        ("bin/plausible/x", "twice"),
+        ("bin", "twice"),
+    ],
+)
+def test_an_entry_that_no_disk_can_hold_is_refused(
+    tree: Path, tmp_path: Path, name: str, complaint: str
+):
+    packed = artifact.pack(tree, FACTS, tmp_path / "dist")
+    forged = tmp_path / "forged.tar.gz"
+    _rewrite(packed.path, forged, {}, extra={name: b"x"})
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageProblem, match=complaint):
+        artifact.unpack(artifact.read(forged), tmp_path / "out")
 
 
 PART = st.sampled_from(["a", "b", "c", "..", "."])
