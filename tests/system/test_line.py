@@ -2,7 +2,10 @@
 
 import time
 
+import pytest
+
 from tests.system.artifacts import Builder
+from tests.system.fixtures import Sites
 from tests.system.proxy import slow_line
 from tests.system.site import Site, assert_serves, current, journal_id, seen, settled
 
@@ -46,3 +49,27 @@ def test_a_slow_line_costs_few_round_trips(serving: Site, build: Builder):
         serving.write(hosts=f'["{address}:{port}"]', host_key=f'"{address}:{port} {host.host_key}"')
         summary = serving.deploy(build("1.1.0"))
     assert_serves(host, summary["release"], "1.1.0")
+
+
+@pytest.mark.world
+def test_a_line_lost_in_the_verdict_of_a_fleet_is_told_per_host(sites: Sites, build: Builder):
+    site = sites(2)
+    site.write(health="deadline = 8\nmin_healthy = 3\ntimeout = 2")
+    site.setup()
+    before = str(site.deploy(build("1.0.0"))["release"])
+    one, other = site.hosts
+    earlier = journal_id(other)
+    client = site.start("deploy", f"--artifact={build('1.1.0')}")
+    seen(other, "waiting", earlier)
+    time.sleep(1)
+    other.link_down()
+    out, err = client.communicate(timeout=150)
+    assert client.returncode in (10, 11), out + err
+    assert other.ip in err
+    assert "Traceback" not in err
+    settled(other, patience=90)
+    other.link_up()
+    assert_serves(other, before, "1.0.0")
+    settled(one)
+    if client.returncode == 10:
+        assert_serves(one, before, "1.0.0")

@@ -110,3 +110,12 @@ def test_a_script_that_is_cut_off_is_no_answer(serving: Site):
     assert "cut off there" in refused(serving, "status").err
     host.write("/usr/local/bin/getconf", "#!/bin/sh\nkill -9 $PPID\n", mode=0o755)
     assert version(host) == "1.0.0"
+
+
+@pytest.mark.world
+def test_a_login_that_takes_too_long_is_told_as_that(serving: Site):
+    host = serving.hosts[0]
+    shell(host, "/bin/bash", "echo please wait; sleep 60\n")
+    ended = refused(serving, "status")
+    assert "the login takes longer than 30 s, though the host answers" in ended.err
+    assert "please wait" in ended.err
