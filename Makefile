@@ -9,7 +9,7 @@ SHELL_FILES = bootstrap/*.sh .ci/run examples/qusto/rel/overlays/*.sh \
   pipeline/release/scripts/*.sh pipeline/sandbox/standins/*.sh pipeline/sandbox/*/plausible.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-bare faults lint bench bench-check bench-startup bench-deploy bench-scale lock clean
+.PHONY: help setup demo test test-bare test-world faults lint bench bench-check bench-startup bench-deploy bench-scale lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -29,6 +29,11 @@ test: ## all tests; as root on Debian also on real systemd hosts
 
 test-bare: ## `make demo` and `make test` on bare Debians 12 and 13, as root and as a user (an hour)
 	@bootstrap/bare_runs.sh
+
+test-world: ## situations that are slow and rarely break (marker world)
+	@bootstrap/packages.sh
+	@bootstrap/venv.sh dev
+	@.venv/bin/pytest -n $(JOBS) --dist worksteal -m world $(ARGS)
 
 faults: ## the kill matrix on real hosts, into benchmarks/out (FAULTS_SEED=N repeats a run)
 	@bootstrap/packages.sh
