@@ -41,6 +41,7 @@ def assign(target: Target, names: str, from_: str = "", yes: bool = False) -> No
 
     wanted = variables.names_of(names)
     guards.confirm(target.environment, "env.set", yes=yes)
+    guards.confirm_variables(variables.starting(wanted), yes=yes)
     values = variables.values_of(wanted, Path(from_) if from_ else None)
     redaction.learn(values.values())
     present.edited(variables.assign(target, values), target.environment.name, verb="set")

@@ -1,13 +1,12 @@
 """What happens on deploy: the nine steps of CI_CD_SETUP.md, in one place."""
 
-import re
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from pipeline.errors import RollbackFailed, RolledBack
-from pipeline.release import cleanup, gate, naming, preflight, shell
+from pipeline.release import cleanup, ecto, gate, naming, preflight, shell
 from pipeline.release import dump as dumps
 from pipeline.release import fleet as fleets
 from pipeline.release import summary as summaries
@@ -25,8 +24,6 @@ from pipeline.remote import execute
 from pipeline.remote.inventory import Target
 
 _MISMATCH = 4
-_NONE_PENDING = "No pending migrations!"
-_PENDING_LINE = re.compile(r"^\s*\* (?P<migration>\d+_\S+)")
 
 
 def deploy(
@@ -197,21 +194,9 @@ def prepare(
                 "or, on a first install, databases that are not there: --create-databases",
                 detail="\n".join(said) or ended.err,
             )
-        return pending_migrations(said)
+        return ecto.pending(said)
 
     return fleets.each_surveyed(fleet, found, one)[0]
-
-
-def pending_migrations(said: list[str]) -> list[str]:
-    """Return the migrations in what pending_streaks/0 printed.
-
-    An answer in no known form counts as one pending migration: running none by mistake is
-    worse than running the migrator for nothing.
-    """
-    if any(_NONE_PENDING in line for line in said):
-        return []
-    names = [match["migration"] for line in said if (match := _PENDING_LINE.match(line))]
-    return names or ["(unknown)"]
 
 
 def _pending_note(pending: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Questions asked before a protected environment is touched."""
 
 import sys
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from pipeline.errors import UsageProblem
@@ -27,6 +27,19 @@ def confirm(environment: Environment, action: str, *, yes: bool) -> None:
     typed = input(f"{action} on {environment.name}: type its name to go on: ")
     if typed.strip() != environment.name:
         raise UsageProblem("not confirmed; nothing was touched")
+
+
+def confirm_variables(names: Sequence[str], *, yes: bool) -> None:
+    """Return if `names` is empty or was confirmed: they decide how the service is started."""
+    if not names or yes:
+        return
+    listed = ", ".join(names)
+    what = f"{listed} can change which code the service runs, or undo what its unit sets"
+    if not sys.stdin.isatty():
+        raise UsageProblem(f"{what}; nothing was changed", remedy="use --yes if that is meant")
+    typed = input(f"{what}: type {names[0]} to go on: ")
+    if typed.strip() != names[0]:
+        raise UsageProblem("not confirmed; nothing was changed")
 
 
 def provenance_of(

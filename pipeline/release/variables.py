@@ -6,6 +6,7 @@ returned, and printed, are names.
 
 import getpass
 import hashlib
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,14 @@ from pipeline.remote import execute
 from pipeline.remote.inventory import Target
 
 _CHANGED_MEANWHILE = 4
+
+
+# Read by the loader, the shell, the BEAM or the release script before the application is: each can
+# change what runs, or undo what the unit sets (RELEASE_TMP keeps computed secrets out of releases).
+_STARTS = re.compile(
+    r"LD_.*|GLIBC_TUNABLES|PATH|HOME|SHELL|IFS|ENV|BASH_ENV|LANG|LC_.*|RELEASE_(?!COOKIE$).*|ERL_.*"
+    r"|ELIXIR_ERL_OPTIONS|ROOTDIR|BINDIR|EMU|NOTIFY_SOCKET|LISTEN_.*|PHX_SERVER"
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,11 @@ def names_of(text: str) -> tuple[str, ...]:
     if not names:
         raise UsageProblem("no variable is named", remedy="NAME or NAME,NAME")
     return names
+
+
+def starting(names: Sequence[str]) -> list[str]:
+    """Return those of `names` that decide how the service is started, not what it is told."""
+    return [name for name in names if _STARTS.fullmatch(name)]
 
 
 def values_of(names: Sequence[str], file: Path | None) -> dict[str, str]:

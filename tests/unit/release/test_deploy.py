@@ -9,28 +9,6 @@ from pipeline.release import deploy
 from pipeline.release.watch import Progress
 
 
-def test_nothing_pending_means_nothing_to_run():
-    assert deploy.pending_migrations(["Loading plausible..", "No pending migrations!"]) == []
-
-
-def test_pending_migrations_are_listed_over_both_stores():
-    said = [
-        "Collecting pending migrations..",
-        "Plausible.Repo [priv/repo/migrations] streak up to version 20260101000000:",
-        "  * 20260101000000_add_goals",
-        "Plausible.IngestRepo [priv/ingest_repo/migrations] streak up to version 20260102000000:",
-        "  * 20260102000000_add_goal_to_events",
-    ]
-    assert deploy.pending_migrations(said) == [
-        "20260101000000_add_goals",
-        "20260102000000_add_goal_to_events",
-    ]
-
-
-def test_an_answer_in_no_known_form_runs_the_migrator():
-    assert deploy.pending_migrations(["???"]) == ["(unknown)"]
-
-
 def test_progress_grows_by_the_lines_of_the_watch_script():
     lines = [
         "id\tx",
