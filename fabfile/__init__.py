@@ -11,7 +11,7 @@ from invoke.collection import Collection
 from pipeline import command_line, streams
 
 from . import env, keys
-from .deploy import attach, deploy
+from .deploy import attach, cancel, deploy
 from .rollback import rollback
 from .server import cleanup, doctor, health, history, logs, releases, restart, setup, status, unlock
 from .targets import FleetExecutor
@@ -25,6 +25,7 @@ ns = Collection(
     deploy,
     rollback,
     attach,
+    cancel,
     status,
     health,
     logs,

@@ -1,4 +1,4 @@
-"""fab deploy, attach."""
+"""fab deploy, cancel, attach."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     create_databases="first install: have the release create its databases where they are missing",
     plan="only say what would be done",
     lock_wait="seconds to wait for a lock that is taken",
+    watch_for="seconds for which the server may still roll back by itself; default: health.watch",
     yes="do not ask for confirmation",
     format="text or json",
     allow_dirty="to a protected environment: uncommitted changes",
@@ -40,6 +41,7 @@ def deploy(
     create_databases: bool = False,
     plan: bool = False,
     lock_wait: int = 0,
+    watch_for: int = -1,
     yes: bool = False,
     format: str = "text",
     allow_dirty: bool = False,
@@ -51,7 +53,8 @@ def deploy(
 
     Without --artifact the release is built first. Every step that fails leaves, or brings back,
     what served before. --plan looks at the hosts and changes nothing there; it exits with what
-    a deploy would be refused with. A protected environment (`confirm`) asks for its name, and takes
+    a deploy would be refused with. With --watch-for it ends when the release is healthy, and the
+    server goes on watching. A protected environment (`confirm`) asks for its name, and takes
     only a clean, pushed commit of its branch with green CI: each --allow-… overrules one of these.
     Exit: 0 serving, 2 refused, 10 rolled back, 11 rollback failed, 12 locked.
     """
@@ -87,6 +90,7 @@ def deploy(
             create_databases=create_databases,
             lock_wait=lock_wait,
             overruled=verdict.overruled,
+            watch=target.environment.health.watch if watch_for < 0 else watch_for,
             say=say,
         )
         formats.print_json(result) if format == "json" else present.summary(result)
@@ -124,6 +128,19 @@ def _build(target: Target, format: str, say: Steps) -> Artifact:
         )
         step.note = str(built.path)
     return built
+
+
+@on_target(yes="do not ask for confirmation")
+def cancel(target: Target, yes: bool = False) -> None:
+    """End a running activation, also in the middle of its migrations, and go back.
+
+    Also while the command that began it is alive: that ends as rolled back, with exit 10.
+    """
+    from pipeline.release import cancel as cancelling
+    from pipeline.release import guards, present
+
+    guards.confirm(target.environment, "cancel", yes=yes)
+    cancelling.cancel(target, say=present.narrator("text"))
 
 
 @on_target(format="text or json")

@@ -4,10 +4,12 @@ Pure builders: each returns POSIX sh text, and nothing here runs it. The transac
 scripts/activate.sh.
 """
 
+import ipaddress
 import json
 import math
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pipeline.release import batches, shell
 from pipeline.release.layout import Layout
@@ -44,6 +46,8 @@ class Activation:
     """The migrations that it will run, by name."""
     overruled: tuple[str, ...] = ()
     """The guards of the environment that were overruled, as options."""
+    watch: int = 0
+    """Seconds after it was kept in which the server may still roll back by itself."""
 
     def intent(self) -> str:
         """Return the history records' beginning; the server adds "begun", and later the outcome."""
@@ -68,6 +72,7 @@ def script(layout: Layout, environment: Environment, activation: Activation, hos
     """Return the whole activation script for one host of a fleet of `hosts`."""
     health = environment.health
     return shell.SHEBANG + shell.render(
+        "probe",
         "activate",
         ID=activation.id,
         KIND=activation.kind,
@@ -77,7 +82,12 @@ def script(layout: Layout, environment: Environment, activation: Activation, hos
         ENVIRONMENT=layout.environment,
         BASE=str(layout.base),
         SERVICE=layout.service,
+        SERVICE_USER=environment.service_user,
+        MIGRATE_TIMEOUT=environment.migrate_timeout,
+        WATCH=activation.watch,
         HEALTH_URL=health.url,
+        HEALTH_PORT=_port(health.url),
+        HEALTH_LOCAL=int(_is_local(health.url)),
         HEALTH_TIMEOUT=health.timeout,
         HEALTH_DEADLINE=max(_RETURN_SECONDS, round(health.deadline)),
         VERDICT_SECONDS=verdict_seconds(environment, hosts),
@@ -111,7 +121,7 @@ def launch(
         DEPLOY_USER=environment.user,
         TOKEN=token,
         **_watched(layout, environment, activation.id),
-    ) + "".join(map(shell.body, ("look", "listen", "watch")))
+    ) + "".join(map(shell.body, ("probe", "look", "listen", "watch")))
 
 
 def watch(layout: Layout, environment: Environment, identity: str) -> str:
@@ -120,12 +130,30 @@ def watch(layout: Layout, environment: Environment, identity: str) -> str:
     On its standard input it takes the verdict.
     It exits 0 after a terminal phase, 1 if the activation vanished without one.
     """
-    return shell.render("look", "listen", "watch", **_watched(layout, environment, identity))
+    known = _watched(layout, environment, identity)
+    return shell.render("probe", "look", "listen", "watch", **known)
 
 
-def look(layout: Layout, environment: Environment) -> str:
-    """Return the read-only script that prints one look at the service (health.parse)."""
-    return shell.render("look", **_watched(layout, environment, "")) + "answer\nask\nlook\n"
+def look(layout: Layout, environment: Environment, strangers: str = "") -> str:
+    """Return the read-only script that prints one look at the service (health.parse).
+
+    Before it comes a line `manifest` of the release that serves. `strangers` are the sockets that
+    are known not to be the service's.
+    """
+    # Twice, since the version is asked of a service that has answered.
+    ask = 'question\ntext=$body\n[ "$good" = no ] || question\nbody=$text\nask\nlook\n'
+    variables = {**_watched(layout, environment, ""), "STRANGERS": strangers}
+    manifest = (
+        "printf 'manifest\\t%s\\n' "
+        "\"$(tr '\\n\\t' '  ' 2>/dev/null <\"$BASE/current/MANIFEST.json\")\"\n"
+    )
+    return shell.render("probe", "look", **variables) + manifest + ask
+
+
+def restart(layout: Layout, environment: Environment) -> str:
+    """Return the script that restarts the service; it prints `strangers`, for `look`."""
+    variables = {**_watched(layout, environment, ""), "HEALTH_PORT": _port(environment.health.url)}
+    return shell.render("probe", "restart", **variables)
 
 
 def verdict(layout: Layout, identity: str, *, keep: bool, reason: str, downtime: float) -> str:
@@ -148,8 +176,23 @@ def _watched(layout: Layout, environment: Environment, identity: str) -> dict[st
         "BASE": str(layout.base),
         "ID": identity,
         "SERVICE": layout.service,
+        "SERVICE_USER": environment.service_user,
         "UNIT": layout.activation_unit,
         "HEALTH_URL": environment.health.url,
         "HEALTH_TIMEOUT": environment.health.timeout,
         "VERSION_URL": environment.health.version_url,
     }
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _is_local(url: str) -> bool:
+    """Tell whether `url` names the loopback of the host that asks it."""
+    name = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"

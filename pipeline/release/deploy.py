@@ -34,13 +34,15 @@ def deploy(
     create_databases: bool = False,
     lock_wait: float = 0,
     overruled: Sequence[str] = (),
+    watch: int = 0,
     say: Steps,
 ) -> Summary:
     """Bring `artifact` to serve on every host of `target`, or leave what serves there now.
 
     With `create_databases` the release's own createdb runs first, which leaves alone what is there.
     A taken lock is waited for, `lock_wait` seconds at most. `overruled` are the guards that were
-    (guards.py), for the history.
+    (guards.py), for the history. For `watch` seconds after it was kept, the servers may still roll
+    back by themselves.
 
     Raises a Problem: nothing changed (2, 12, 13), or rolled back (10), or worse (11).
     """
@@ -60,6 +62,7 @@ def deploy(
             name = new_name(found)
             ahead = naming.ahead_note(name, max(survey.clock for survey in found))
             step.note = f"release {name}, version {artifact.manifest.label}{ahead}"
+        tell_since(fleet, found, say)
         with say.step("upload") as step:
             sent = uploads.upload(fleet, found, cargo, name)
             step.note = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
@@ -86,6 +89,7 @@ def deploy(
                 digest=digest,
                 pending=wanted,
                 overruled=overruled,
+                watch=watch,
             )
             kept = gate.activate(fleet, plans, then=cleanup.scripts(fleet, found, name))
             step.note = summaries.note(kept.served)
@@ -103,7 +107,15 @@ def new_name(found: list[Survey]) -> str:
 
 
 def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
-    """End what an activation that vanished left open, on every host; return fresh surveys."""
+    """End a watch, and what an activation that vanished left open, on every host.
+
+    Returns fresh surveys. Raises Locked where an activation is running.
+    """
+    if any(seen.activating and seen.phase == "kept" for seen in found):
+        end = shell.render("end-watch", UNIT=fleet.layout.activation_unit)
+        fleets.each(lambda member: execute.sh(member.connection, end, timeout=60), fleet.members)
+        found = fleets.survey(fleet)
+        fleets.require_idle(fleet, found)
     if not any(surveys.left_open(survey) for survey in found):
         return found
     script = shell.render("recover", BASE=str(fleet.layout.base), SERVICE=fleet.layout.service)
@@ -111,7 +123,7 @@ def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
     def one(member: Member, survey: Survey) -> None:
         if not surveys.left_open(survey):
             return
-        ended = execute.sh(member.connection, script, timeout=120)
+        ended = execute.sh(member.connection, script, timeout=600)
         if ended.code:
             said = ended.err.strip().splitlines() or [f"exit {ended.code}"]
             raise RollbackFailed(
@@ -123,6 +135,13 @@ def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
 
     fleets.each_surveyed(fleet, found, one)
     return fleets.survey(fleet)
+
+
+def tell_since(fleet: Fleet, found: Sequence[Survey], say: Steps) -> None:
+    """Say what became of the releases that were deployed last, where they did not just run on."""
+    for member, survey in zip(fleet.members, found, strict=True):
+        if became := surveys.since(survey):
+            say.say(f"  {member}: {survey.current}, since it was deployed: {became}")
 
 
 def examine(

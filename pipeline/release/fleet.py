@@ -205,9 +205,12 @@ def lost(where: str, environment: str) -> Locked:
 
 
 def require_idle(fleet: Fleet, found: Sequence[Survey]) -> None:
-    """Refuse hosts on which an activation is running that lost its client. Raises Locked."""
+    """Refuse hosts on which an activation is running that lost its client. Raises Locked.
+
+    One that has kept its release and goes on watching it gives way to the next (put_right).
+    """
     for member, seen in zip(fleet.members, found, strict=True):
-        if seen.activating:
+        if seen.activating and seen.phase != "kept":
             raise Locked(
                 f"{member}: an activation of {fleet.environment.name} is still running there",
                 remedy="its command was cut off, but the server ends it by itself, keeping or "

@@ -42,6 +42,7 @@ def plan(
     digest: str = "",
     pending: Sequence[str] = (),
     overruled: Sequence[str] = (),
+    watch: int = 0,
 ) -> list[Activation]:
     """Return one activation per surveyed host, of one deploy or rollback.
 
@@ -63,6 +64,7 @@ def plan(
             digest=digest,
             pending=tuple(pending),
             overruled=tuple(overruled),
+            watch=watch,
         )
         for index, survey in enumerate(found)
     ]
@@ -116,7 +118,7 @@ def activate(fleet: Fleet, plans: list[Activation], then: Sequence[str] = ()) ->
     if refusal and watches[0].progress.not_begun:
         raise refusal  # nothing has begun anywhere
     if not reason and len(started) < len(watches):
-        reason = f"{watches[0].member}: {failure.phase_reason(watches[0])}"
+        reason = f"{watches[0].member}: {failure.server_reason(watches[0])}"
     _mark_failed(watches[len(started) :])
     return Kept(_conclude(fleet, started, reason, news), started)
 
@@ -157,8 +159,8 @@ def _conclude(fleet: Fleet, watches: list[Watch], reason: str, news: Event) -> l
 def _migrated(first: Watch) -> bool:
     """Wait until the first host has passed its migrations; tell whether it got that far."""
     while not first.progress.ended:
-        if first.progress.phase in ("starting", "waiting"):
-            return True
+        if first.progress.at("starting") is not None:
+            return first.progress.at("rolling-back") is None
         time.sleep(_POLL)
     return False
 
@@ -174,7 +176,12 @@ def _wait_for(news: Event) -> Callable[[float], None]:
 
 
 def _await_health(watches: list[Watch], news: Event) -> str:
-    """Wait until every host is healthy; return why not, or nothing."""
+    """Wait until every host is healthy; return why not, or nothing.
+
+    The deadline begins when all are being started: neither a stop nor a migration counts.
+    """
+    while not all(w.progress.ended or w.progress.at("starting") for w in watches):
+        _wait_for(news)(_POLL)
     decisions: list[Decision] = []
     public = ""
     rules = watches[0].fleet.environment.health
@@ -229,12 +236,13 @@ def _judged(watch: Watch) -> Decision:
     if progress.error:
         return Decision("fail", progress.error.message)
     if progress.phase in ("rolling-back", "rolled-back", "rollback-failed"):
-        return Decision("fail", "it rolled back by itself")
+        return Decision("fail", progress.reason or "it rolled back by itself")
     expected = Expected(
         before=progress.before,
         version=watch.activation.version,
         commit=watch.activation.commit,
         health=watch.fleet.environment.health,
+        front="front" in progress.notes,
     )
     return health.judge(progress.looks, expected)
 

@@ -9,6 +9,12 @@ import msgspec
 from pipeline.remote.inventory import Health
 
 HTTP_OK = 200
+CURL = {
+    18: "the answer broke off",
+    28: "the answer did not end in time",
+    63: "the answer is longer than 64 kB",
+}
+"""What some exit statuses of curl mean (curl(1))."""
 _STEADY_LOOKS = 2
 """Passes needed however short min_healthy is: one answer proves little."""
 
@@ -27,6 +33,10 @@ class Look:
     body: str
     version: str
     commit: str
+    curl: int = 0
+    """curl's exit status: an answer that did not end well is no pass, whatever its code."""
+    owner: str = "own"
+    """Whose socket took the connection: `own`, `other WHO`, `afar`, `unseen` (probe.sh)."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Expected:
     version: str
     commit: str
     health: Health
+    front: bool = False
+    """While the service was stopped a proxy answered with a gateway's error."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +66,9 @@ def parse(line: str) -> Look:
 
     Raises ValueError for anything else.
     """
-    word, at, state, code, body, system = line.split("\t", 5)
-    if word != "seen":
+    if not line.startswith("seen\t"):
         raise ValueError(f"not a look: {line!r}")
+    _, at, state, code, ended, owner, body, system = line.split("\t", 7)
     pairs = dict(item.split("=", 1) for item in state.split() if "=" in item)
     version, commit = _build(system)
     return Look(
@@ -70,7 +82,19 @@ def parse(line: str) -> Look:
         body=body.strip(),
         version=version,
         commit=commit,
+        curl=_number(ended),
+        owner=owner,
     )
+
+
+def look_in(lines: Sequence[str]) -> Look:
+    """Return the look among the lines of the single look's script; ValueError if there is none."""
+    return parse(next((line for line in lines if line.startswith("seen\t")), ""))
+
+
+def passes(look: Look) -> bool:
+    """Tell whether the look is of a whole and good answer of the service's own."""
+    return look.code == HTTP_OK and look.curl == 0 and look.owner == "own"
 
 
 def judge(looks: Sequence[Look], expected: Expected) -> Decision:
@@ -87,7 +111,7 @@ def judge(looks: Sequence[Look], expected: Expected) -> Decision:
     if len({look.invocation for look in looks if look.active == "active"}) > 1:
         return Decision("fail", "the service was started anew while it was watched")
     if wrong := _unwell(last, expected):
-        return Decision("fail" if wrong.startswith("another version") else "wait", wrong)
+        return Decision("fail" if wrong.startswith("another") else "wait", wrong)
     since = last.at
     passes = 0
     for look in reversed(looks):
@@ -104,11 +128,11 @@ def _ended(look: Look) -> str:
     if look.active == "failed":
         return "the service failed"
     if look.restarts > 0 or look.sub == "auto-restart":
-        return "the service ended and was restarted by systemd"
-    if look.active in ("inactive", "deactivating"):
-        # Plausible's enterprise build without a licence ends itself with status 0
+        # With status 0, too: so does Plausible's enterprise build without a licence
         # (research/qusto-detail.md section 4.1).
-        return "the service ended by itself"
+        return "the service ended, and systemd restarts it"
+    if look.active in ("inactive", "deactivating"):
+        return f"the service does not run: it is {look.active} ({look.sub or 'unknown'})"
     return ""
 
 
@@ -121,12 +145,24 @@ def _unwell(look: Look, expected: Expected) -> str:
     if look.code != HTTP_OK:
         answer = f"HTTP {look.code}" if look.code else "no answer"
         return f"{answer} from {expected.health.url} {look.body[:200]}".rstrip()
+    if look.curl:
+        why = CURL.get(look.curl, f"curl ended with {look.curl}")
+        return f"HTTP {look.code} from {expected.health.url}, but {why}"
+    if look.owner.startswith("other") and not expected.front:
+        who = look.owner.removeprefix("other ")
+        return f"another process answers at {expected.health.url}, not the service: {who}"
     for name, got, want in (
         ("version", look.version, expected.version),
         ("commit", look.commit, expected.commit),
     ):
         if got and want and not (got.startswith(want) or want.startswith(got)):
             return f"another version answers: {name} {got}, but this release is {want}"
+    if look.owner != "own" and not (look.version and expected.version):
+        return (
+            f"{expected.health.url} is answered through something else than the service's own "
+            f"socket ({look.owner}), and no version proves that the new release answers; name the "
+            "service's own port in health.url, or a version_url that tells the version"
+        )
     return ""
 
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
 
 from pipeline.release import fleet as fleets
 from pipeline.release import survey as surveys
@@ -64,7 +67,20 @@ def history(target: Target, limit: int) -> list[Entry]:
         survey = fleets.survey(fleet, history=2 * limit)[0]
         if not survey.history:
             surveys.require_ready(survey, str(fleet.members[0]), fleet.environment.name)
-        return surveys.ended(survey.history)[-limit:]
+    entries = surveys.ended(survey.history)[-limit:]
+    became = surveys.since(survey)
+    if became and entries and entries[-1].id == survey.journal.get("id"):
+        reason = f"{entries[-1].reason}; since then: {became}"
+        entries[-1] = msgspec.structs.replace(entries[-1], reason=reason)
+    return entries
+
+
+def _until(survey: Survey) -> str:
+    """Return until when the host watches its release, by this machine's clock."""
+    text = survey.journal.get("watching", "")
+    if not text.isdigit():
+        return ""
+    return f" until {datetime.fromtimestamp(int(text)).astimezone():%H:%M:%S}"
 
 
 def _serving(host: str, survey: Survey) -> Serving:
@@ -72,11 +88,14 @@ def _serving(host: str, survey: Survey) -> Serving:
     if survey.silent:
         activation = f"unknown ({survey.phase})" if survey.phase else "unknown"
     elif survey.activating:
-        activation = f"running ({survey.phase})"
+        watched = survey.phase == "kept"
+        activation = f"kept, watched{_until(survey)}" if watched else f"running ({survey.phase})"
     elif surveys.left_open(survey):
         activation = f"left open in phase {survey.phase}"
     else:
         activation = survey.phase or "none yet"
+    if became := surveys.since(survey):
+        activation += f"; since then: {became}"
     service = survey.service
     loaded = service.get("LoadState") == "loaded"
     return Serving(

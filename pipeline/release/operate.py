@@ -1,15 +1,19 @@
 """An operator's day: the service's health, its journal, a restart that is checked."""
 
 import shlex
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipeline.errors import Problem, Unreachable, UsageProblem
 from pipeline.release import activation as activations
 from pipeline.release import diagnosis, health
 from pipeline.release import fleet as fleets
+from pipeline.release.deploy import put_right
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.health import Decision, Expected, Look
 from pipeline.release.steps import Steps
@@ -37,7 +41,10 @@ class _NotYet(Exception):
 def look(target: Target) -> list[Health]:
     """Return how each host's service is now; changes nothing."""
     with fleets.connected(target) as fleet:
-        return fleets.each(lambda member: _health(member, _look(fleet, member)), fleet.members)
+        url = fleet.environment.health.url
+        return fleets.each(
+            lambda member: _health(member, *_look(fleet, member), url), fleet.members
+        )
 
 
 def logs(target: Target, lines: int) -> list[tuple[str, str]]:
@@ -87,20 +94,26 @@ def restart(target: Target, *, lock_wait: float = 0, say: Steps) -> None:
                     raise UsageProblem(
                         f"{member}: nothing has been deployed there yet; no service was restarted"
                     )
-        for member in fleet.members:
+            found = put_right(fleet, found)
+        for member, survey in zip(fleet.members, found, strict=True):
             with say.step(f"restart {member}") as step:
-                step.note = _restart(fleet, member)
+                step.note = _restart(fleet, member, survey.versions.get(survey.current, {}))
 
 
-def _restart(fleet: Fleet, member: Member) -> str:
-    before = _look(fleet, member).invocation
-    unit = f"{fleet.layout.service}.service"
-    ended = execute.sh(
-        member.connection, f"sudo -n /usr/bin/systemctl restart {shlex.quote(unit)}", timeout=120
-    )
+def _restart(fleet: Fleet, member: Member, manifest: Mapping[str, Any]) -> str:
+    before, _ = _look(fleet, member)
+    script = activations.restart(fleet.layout, fleet.environment)
+    ended = execute.sh(member.connection, script, timeout=120)
     if ended.code:
         raise Problem(f"{member}: the restart failed", detail=ended.err)
-    expected = Expected(before=before, version="", commit="", health=fleet.environment.health)
+    strangers = ended.out.partition("\t")[2].strip()
+    expected = Expected(
+        before=before.invocation,
+        version=str(manifest.get("version", "")),
+        commit=str(manifest.get("commit", "")),
+        health=fleet.environment.health,
+        front=before.owner.startswith("other"),
+    )
     looks: list[Look] = []
     decision = Decision("wait", "")
     try:
@@ -110,7 +123,7 @@ def _restart(fleet: Fleet, member: Member) -> str:
             retry=retry_if_exception_type(_NotYet),
         ):
             with attempt:
-                looks.append(_look(fleet, member))
+                looks.append(_look(fleet, member, strangers)[0])
                 decision = health.judge(looks, expected)
                 if decision.verdict == "wait":
                     raise _NotYet
@@ -122,20 +135,35 @@ def _restart(fleet: Fleet, member: Member) -> str:
     return "healthy"
 
 
-def _look(fleet: Fleet, member: Member) -> Look:
-    script = activations.look(fleet.layout, fleet.environment)
-    out = execute.sh(member.connection, script, timeout=90).out
+def _look(fleet: Fleet, member: Member, strangers: str = "") -> tuple[Look, dict[str, Any]]:
+    """Return how the service is, and the manifest of the release that `current` names."""
+    script = activations.look(fleet.layout, fleet.environment, strangers)
+    lines = execute.sh(member.connection, script, timeout=90).out.split("\n")
     try:
-        return health.parse(out.rstrip("\n"))
+        found = health.look_in(lines)
     except ValueError:
-        raise Problem(f"{member}: the service could not be looked at", detail=out) from None
+        text = f"{member}: the service could not be looked at"
+        raise Unreachable(text, detail="\n".join(lines)) from None
+    try:
+        manifest = msgspec.json.decode(lines[0].partition("\t")[2], type=dict[str, Any])
+    except msgspec.DecodeError:
+        manifest = {}
+    return found, manifest
 
 
-def _health(member: Member, found: Look) -> Health:
-    answer = f"HTTP {found.code} {found.body}" if found.code else "no answer"
+def _health(member: Member, found: Look, manifest: Mapping[str, Any], url: str) -> Health:
+    answer = f"HTTP {found.code} {found.body}".rstrip() if found.code else "no answer"
+    told = (found.version, str(manifest.get("version", "")))
+    # A socket that is not the service's own may be a proxy's; then the version must prove it.
+    proven = found.owner == "own" or (all(told) and told[0] == told[1])
+    passes = found.code == health.HTTP_OK and found.curl == 0 and found.active == "active"
+    if found.code and found.curl:
+        answer += f", but {health.CURL.get(found.curl, f'curl ended with {found.curl}')}"
+    if found.code == health.HTTP_OK and not proven:
+        answer += f"; {url} is not answered by the service itself: {found.owner}"
     return Health(
         host=str(member),
-        healthy=found.code == health.HTTP_OK and found.active == "active",
+        healthy=passes and proven,
         answer=f"{answer}; service {found.active} ({found.sub})",
         version=found.version,
         restarts=found.restarts,

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,13 @@ def summary(result: Summary) -> None:
     where = f" · {result.url}" if result.url else ""
     text = f"{word} to {result.environment}: {', '.join(parts)}{where}"
     console.print(f"[bold green]{shown(text)}[/]", highlight=False, soft_wrap=True)
+    if result.watch:
+        until = datetime.now().astimezone() + timedelta(seconds=result.watch)
+        text = (
+            f"the server watches it until {until:%H:%M:%S} and rolls back by itself if it fails; "
+            f"`fab -H {result.environment} status` tells"
+        )
+        console.print(shown(text), highlight=False, soft_wrap=True)
     if result.migrations:
         kept = (
             f"the database before them: {result.dump.path} on {result.dump.host}; "

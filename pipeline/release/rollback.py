@@ -9,7 +9,7 @@ from pipeline.release import fleet as fleets
 from pipeline.release import gate, shell
 from pipeline.release import summary as summaries
 from pipeline.release import survey as surveys
-from pipeline.release.deploy import put_right
+from pipeline.release.deploy import put_right, tell_since
 from pipeline.release.fleet import Fleet, Member
 from pipeline.release.steps import Steps
 from pipeline.release.summary import Summary
@@ -49,6 +49,7 @@ def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Su
             found = put_right(fleet, found)
             name = choose(fleet, found, to)
             step.note = f"from {found[0].current or 'nothing'} to {name}"
+        tell_since(fleet, found, say)
         with say.step("restore") as step:
             restored, version, commit = restore(fleet, name, found)
             step.note = "from its backup" if restored else "still in place"

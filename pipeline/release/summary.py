@@ -31,6 +31,8 @@ class Summary:
     url: str
     hosts: list[Served]
     steps: list[tuple[str, float]]
+    watch: int = 0
+    """Seconds for which the servers go on watching, and may roll back by themselves."""
     bytes_sent: int | None = 0
     migrations: list[str] = field(default_factory=list)
     dump: Dump | None = None
@@ -54,6 +56,7 @@ def summarize(fleet: Fleet, plans: list[Activation], served: list[Served], say: 
         url=fleet.environment.url,
         hosts=served,
         steps=say.times(),
+        watch=first.watch,
     )
 
 

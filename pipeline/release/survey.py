@@ -166,6 +166,27 @@ def left_open(survey: Survey) -> bool:
     return bool(survey.phase) and survey.phase not in TERMINAL and not running
 
 
+def since(survey: Survey) -> str:
+    """Return what became of the release that was kept last and is linked; nothing if it runs on.
+
+    Its own process is known by the InvocationID that it had when it was kept.
+    """
+    journal, service = survey.journal, survey.service
+    if survey.silent or survey.phase != "kept" or journal.get("to") != survey.current:
+        return ""
+    state = service.get("ActiveState", "")
+    restarts = service.get("NRestarts", "0")
+    parts = []
+    if state and state != "active":
+        parts.append(f"it does not run now ({state}, {service.get('SubState', '')})")
+    if restarts.isdigit() and int(restarts):
+        parts.append(f"it ended and was restarted {restarts} times")
+    after, now = journal.get("after", ""), service.get("InvocationID", "")
+    if state == "active" and not parts and after and now and after != now:
+        parts.append("the service was started again, by hand or by a reboot")
+    return "; ".join(parts)
+
+
 def serving_stack(history: Iterable[Entry]) -> list[str]:
     """Return what served, oldest first, the serving release last, as `back` understands it.
 
@@ -174,7 +195,8 @@ def serving_stack(history: Iterable[Entry]) -> list[str]:
     never kept, is never gone back to (research/deploy.md section 2.5).
     """
     stack: list[str] = []
-    for entry in history:
+    # The last word on each: one that was kept may have been rolled back while it was watched.
+    for entry in ended(history):
         if entry.outcome != "kept":
             continue
         if not stack and entry.before:

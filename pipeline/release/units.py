@@ -71,6 +71,7 @@ def host_files(layout: Layout, environment: Environment) -> list[HostFile]:
             oneshot(layout, environment, "createdb", "Plausible.Release.createdb()"),
         ),
         HostFile(units / f"{layout.service}-recover.service", "644", recover(layout, environment)),
+        HostFile(units / f"{layout.service}-rescue.service", "644", rescue(layout, environment)),
         *(dump_files(layout, environment) if environment.backup_database else ()),
         HostFile(
             layout.root / "etc/logrotate.d" / layout.activation_unit,
@@ -189,6 +190,27 @@ WantedBy=multi-user.target
 """
 
 
+def rescue(layout: Layout, environment: Environment) -> str:
+    """Return the unit that puts right, while the host runs, an activation that was killed.
+
+    systemd starts it when the activation's unit fails. One that has closed its journal (it rolled
+    back, which is no success) is left alone. 10: it rolled back.
+    """
+    return f"""\
+# Written by `fab setup`; changes here are lost.
+[Unit]
+Description=Qusto Analytics ({layout.environment}): put right an activation that was killed
+ConditionPathExists={layout.activate}
+
+[Service]
+Type=oneshot
+User={environment.user}
+Environment=RESCUE=1
+ExecStart={layout.activate} boot
+SuccessExitStatus=10
+"""
+
+
 def logrotate(layout: Layout, environment: Environment) -> str:
     """Return the rule for the history: a megabyte is about a thousand deploys.
 
@@ -218,7 +240,7 @@ def sudo_lines(layout: Layout, environment: Environment) -> list[str]:
             for verb in ("start", "stop", "restart", "reset-failed")
         ),
         f"{systemctl} kill --signal=TERM {layout.service}.service",
-        f"{systemctl} start {layout.service}-migrate.service",
+        *(f"{systemctl} {verb} {layout.service}-migrate.service" for verb in ("start", "stop")),
         f"{systemctl} start {layout.service}-pending.service",
         f"{systemctl} start {layout.service}-createdb.service",
         *(
@@ -227,7 +249,8 @@ def sudo_lines(layout: Layout, environment: Environment) -> list[str]:
             else []
         ),
         f"/usr/bin/systemd-run --collect --quiet --uid={environment.user} --service-type=exec "
-        f"--unit={layout.activation_unit} {layout.activate}",
+        f"--property=OnFailure={layout.service}-rescue.service --unit={layout.activation_unit} "
+        f"{layout.activate}",
     ]
 
 

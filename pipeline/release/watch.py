@@ -1,9 +1,12 @@
 """Watching one host's activation from here: a thread that reads, a state that others ask."""
 
 import threading
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+import msgspec
+from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from pipeline.errors import Locked, Problem, RolledBack, Unreachable
 from pipeline.release import activation as activations
@@ -15,6 +18,8 @@ from pipeline.remote import connection as connections
 from pipeline.remote import execute
 
 _KEPT_LOOKS = 2000
+_SILENCE = 40
+"""Seconds without a line after which the connection counts as lost; watch.sh speaks every 10."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,10 @@ class Progress:
     phases: tuple[tuple[str, int], ...] = ()
     looks: tuple[Look, ...] = ()
     before: str = ""
+    reason: str = ""
+    """Why the server rolls back, in its words."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Other lines of the journal: `after`, `front`, `unproven`, `trouble`, `watching`."""
     removed: tuple[str, ...] = ()
     """What the clean-up after a kept release has removed."""
     error: Problem | None = None
@@ -56,6 +65,10 @@ class Progress:
                 return replace(self, phases=(*self.phases, (name, int(at))))
         elif word == "before":
             return replace(self, before=rest)
+        elif word == "reason":
+            return replace(self, reason=_text(rest))
+        elif word in ("after", "front", "unproven", "trouble", "watching"):
+            return replace(self, notes={**self.notes, word: rest})
         elif word == "removed":
             return replace(self, removed=(*self.removed, rest))
         elif word == "seen":
@@ -83,6 +96,8 @@ class Watch:
     news: threading.Event
     complaint: str = ""
     """What the script wrote to its standard error."""
+    heard: float = 0.0
+    """When its last line came, on this machine's clock."""
     _input: execute.Input = field(default_factory=execute.Input)
     _progress: Progress = field(default_factory=Progress)
     _thread: threading.Thread | None = None
@@ -123,8 +138,11 @@ class Watch:
         script = self.script
         again = activations.watch(layout, environment, self.activation.id)
         patience = activations.verdict_seconds(environment, len(fleet.members)) * 2
+        silence = max(_SILENCE, 2 * environment.health.timeout + 20)
+        self.heard = time.monotonic()
         for attempt in Retrying(
-            stop=stop_after_delay(patience),
+            # Not from the beginning: a migration may have taken long.
+            stop=lambda _: time.monotonic() - self.heard > patience,
             wait=wait_fixed(1),
             retry=retry_if_exception_type(Unreachable),
             reraise=True,
@@ -136,7 +154,11 @@ class Watch:
                     connections.open_connection(member.connection, environment, member.host)
                     script = again
                 output = execute.sh(
-                    member.connection, script, stdin=self._input, on_line=self._read, timeout=90
+                    member.connection,
+                    script,
+                    stdin=self._input,
+                    on_line=self._read,
+                    timeout=silence,
                 )
         self.complaint = output.err
         if output.code == LOST and not self._progress.phases:
@@ -153,6 +175,12 @@ class Watch:
                 remedy="another one is running there, or sudo does not allow it: "
                 f"`fab -H {environment.name} setup` installs the lines",
             )
+        if not self._progress.phases:
+            raise RolledBack(
+                f"{member}: the activation did not begin; nothing was stopped there",
+                remedy=f"`fab -H {environment.name} doctor` looks at what it needs",
+                detail=output.err,
+            )
         if not self._progress.ended:
             raise Problem(
                 f"{member}: the activation vanished in phase {self._progress.phase or 'none'}",
@@ -161,5 +189,14 @@ class Watch:
             )
 
     def _read(self, line: str) -> None:
+        self.heard = time.monotonic()
         self._progress = self._progress.with_line(line)
         self.news.set()
+
+
+def _text(text: str) -> str:
+    """Return what a JSON string says, or the text itself where it is none."""
+    try:
+        return msgspec.json.decode(text, type=str)
+    except msgspec.DecodeError:
+        return text

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -32,6 +33,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout: float = 20
     deadline: float = 120
     min_healthy: float = 3
+    watch: int = 0
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +56,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     branch: str
     mix_env: str = "prod"
     migrate: Literal["after-stop", "before-stop"] = "after-stop"
+    migrate_timeout: int = 900
     keep: int = 5
     batch: int | str = "100%"
     backup_database: str = ""
@@ -226,6 +229,18 @@ def _validate(environment: Environment, where: str) -> None:
             f"{where}: `batch` = {batch!r} is neither a number of hosts from 1 nor a "
             'share like "50%"'
         )
+    if environment.migrate_timeout < 1:
+        raise UsageProblem(
+            f"{where}: `migrate_timeout` = {environment.migrate_timeout} must be more than 0"
+        )
+    if environment.health.watch < 0:
+        raise UsageProblem(f"{where}: `health.watch` = {environment.health.watch} is less than 0")
+    try:
+        urlsplit(environment.health.url).port  # noqa: B018 (parsed when asked)
+    except ValueError:
+        raise UsageProblem(
+            f"{where}: `health.url` = {environment.health.url!r} is no URL"
+        ) from None
     for key in ("timeout", "deadline", "min_healthy"):
         value = getattr(environment.health, key)
         if value < 0 or (value == 0 and key != "min_healthy"):

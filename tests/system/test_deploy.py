@@ -53,8 +53,8 @@ def test_the_second_deploy_sends_little_and_keeps_a_backup(serving: Site, build:
     ("faults", "said"),
     [
         ("migration", "the migration failed"),
-        ("crash", "the service ended and was restarted by systemd"),
-        ("exit0", "the service ended and was restarted by systemd"),
+        ("crash", "the service ended, and systemd restarts it"),
+        ("exit0", "the service ended, and systemd restarts it"),
         ("health", "not healthy within 8 s: HTTP 500"),
         ("flaky", "not healthy within 8 s"),
     ],

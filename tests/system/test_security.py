@@ -18,7 +18,10 @@ from tests.system.site import BASE, SECRET, Site, current
 
 SERVICE = "qusto-staging.service"
 ACTIVATE = f"{BASE}/.deploy/activate"
-RUN = f"/usr/bin/systemd-run --collect --quiet --uid=deploy --service-type=exec {'{}'}"
+RUN = (
+    "/usr/bin/systemd-run --collect --quiet --uid=deploy --service-type=exec "
+    "--property=OnFailure=qusto-staging-rescue.service {}"
+)
 REFUSED = [
     "/usr/bin/systemctl start qusto-staging",
     "/usr/bin/systemctl start ssh.service",

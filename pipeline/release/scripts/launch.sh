@@ -11,4 +11,4 @@ if ! { printf '%s' "$ACTIVATION" >activate.new && chmod 755 activate.new &&
   exit 77
 fi
 sudo -n /usr/bin/systemd-run --collect --quiet --uid="$DEPLOY_USER" --service-type=exec \
-  --unit="$UNIT" "$BASE/.deploy/activate" || exit 75
+  --property=OnFailure="$SERVICE-rescue.service" --unit="$UNIT" "$BASE/.deploy/activate" || exit 75

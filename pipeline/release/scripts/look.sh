@@ -1,20 +1,17 @@
 # shellcheck shell=sh disable=SC2154,SC2034,SC2153
-# ask: how service and activation are at this moment; answer: what the service answers to its health
-# check, and of what version it says it is; look: print all in one line of tab-separated fields
-# (health.py). Many times while the new release boots on the same cores, so each of the two questions
-# costs one process, and the rest is the shell's own doing.
-nl='
-'
-tab=$(printf '\t')
-blanks=" $tab$nl$(printf '\r')"
-end=$(printf '\036') # of one answer; no text of an application has it
+# look: print how service and activation are, and what the service answers, in one line of
+# tab-separated fields (health.py). Many times while the new release boots on the same cores, so
+# each of the two questions costs one process, and the rest is the shell's own doing.
+blanks=" $tab$nl$(printf '\r\013\014')"
+good=no
 
-# ask: set $service and $activation to the properties of both units.
+# ask: set $service, $activation and $rescue to the properties of the three units.
 ask() {
-  both=$(systemctl show -p ActiveState,SubState,MainPID,InvocationID,NRestarts \
-    "$SERVICE.service" "$UNIT.service")
-  service=${both%%"$nl$nl"*}
-  activation=${both#*"$nl$nl"}
+  all=$(properties "$SERVICE.service" "$UNIT.service" "$SERVICE-rescue.service")
+  service=${all%%"$nl$nl"*}
+  activation=${all#*"$nl$nl"}
+  rescue=${activation#*"$nl$nl"}
+  activation=${activation%%"$nl$nl"*}
 }
 
 # flat TEXT: set $flat to its words in one line. No word is taken for a pattern.
@@ -28,29 +25,40 @@ flat() {
   set +f
 }
 
-# answer: set $code and $body to the health, and $system to the version's answer. curl asks no more
-# when it has no answer to the first.
-answer() {
-  read -r uptime _ </proc/uptime
-  answers=$(curl -s --fail-early -m "$HEALTH_TIMEOUT" -w "$end%{http_code}$end" "$HEALTH_URL" \
-    ${VERSION_URL:+"$VERSION_URL"})
-  # Fields, since `${answers#*"$end"}` takes seconds for an answer of 100 kB.
-  set -f
-  IFS=$end
-  # shellcheck disable=SC2086
-  set -- $answers
-  unset IFS
-  set +f
-  body=${1-} code=${2-} system=${3-}
+# question: set $code, $body and $ended to the health. Once it is good, its text is of no interest,
+# and the version is asked with it: $system. Text of the application stands between lines of ours,
+# of which the first and the last are counted, so that nothing in it is taken for one.
+question() {
+  system=
+  if [ "$good" = no ] || [ -z "$VERSION_URL" ]; then
+    answer "$HEALTH_TIMEOUT"
+  else
+    read -r uptime _ </proc/uptime
+    body=
+    fetch "$HEALTH_TIMEOUT" --fail-early -o /dev/null "$HEALTH_URL" "$VERSION_URL"
+    said=${said#"$nl"}
+    connection "${said%%"$nl"*}"
+    case "$said" in
+      *"$nl"*"$nl"*)
+        system=${said#*"$nl"}
+        system=${system%"$nl"*}
+        [ "$ended" = 0 ] || system=
+        ended=0
+        ;;
+    esac
+  fi
+  good=no
+  [ "$code/$ended" != 200/0 ] || good=yes
 }
 
 look() {
+  owner=
+  [ "$code" != 200 ] || owner
   flat "$body"
   body=$flat
   flat "$system"
   system=$flat
-  [ "$code" = 200 ] || system=
   flat "$service"
-  printf 'seen\t%s\t%.400s\t%s\t%.600s\t%.2000s\n' \
-    "${uptime%.*}${uptime#*.}" "$flat" "$code" "$body" "$system"
+  printf 'seen\t%s\t%.400s\t%s\t%s\t%.300s\t%.600s\t%.2000s\n' \
+    "${uptime%.*}${uptime#*.}" "$flat" "$code" "$ended" "$owner" "$body" "$system"
 }

@@ -55,14 +55,14 @@ done
 cat "$BASE/.deploy/history.jsonl.1" "$BASE/.deploy/history.jsonl" 2>/dev/null |
   LC_ALL=C cut -b 1-65536 | tail -n "$LINES_OF_HISTORY" | sed 's/^/history\t/'
 [ ! -f "$BASE/.deploy/journal" ] || {
-  sed -n 's/^\(id\|kind\|to\|from\)\t/journal\t&/p' "$BASE/.deploy/journal"
+  sed -n 's/^\(id\|kind\|to\|from\|after\|watching\)\t/journal\t&/p' "$BASE/.deploy/journal"
   phase=$(sed -n 's/^phase\t\([a-z-]*\)\t.*/\1/p' "$BASE/.deploy/journal" | tail -n 1)
   say phase "${phase:-begun}"
 }
 # Both units with one question; a systemd that does not answer is no unit that is not there.
 nl='
 '
-if units=$(systemctl show -p LoadState,ActiveState,SubState,MainPID,NRestarts,ActiveEnterTimestamp \
+if units=$(systemctl show -p LoadState,ActiveState,SubState,MainPID,NRestarts,InvocationID,ActiveEnterTimestamp \
   "$SERVICE.service" "$UNIT.service" 2>&1); then
   printf '%s\n' "${units%%"$nl$nl"*}" | sed 's/^/unit\t/'
   case "${units#*"$nl$nl"}" in

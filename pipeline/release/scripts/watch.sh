@@ -1,10 +1,13 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 # Print what the activation does and how the service looks, until it ends. Changes nothing, so it
 # may be run again after a dropped line. Journal lines are passed on as they are; while a verdict
-# is awaited, each look at the service is one line `seen` of tab-separated fields (health.py).
+# is awaited, each look at the service is one line `seen` of tab-separated fields (health.py). When
+# there is nothing to say for a while (a migration may take long), a line `alive` says that.
 cd "$BASE/.deploy" || exit 1
 shown=0
 absent=0
+read -r uptime _ </proc/uptime
+spoke=${uptime%.*}
 
 # tell: print the lines of our journal that were not shown yet, and set $last to the newest phase.
 tell() {
@@ -19,19 +22,21 @@ tell() {
         last=${line#*"$tab"}
         last=${last%%"$tab"*}
         ;;
+      "strangers$tab"*) strangers=${line#*"$tab"} ;;
     esac
     if [ "$number" -gt "$shown" ]; then
       printf '%s\n' "$line"
+      spoke=${uptime%.*}
       shown=$number
     fi
   done <journal
 }
 
-# vanished: whether the activation's unit is gone, by the newest `ask`. One that is being stopped
-# (`deactivating`) still rolls back. It may end between our reading of its journal and this question,
-# so it counts from the fifth time on.
+# vanished: whether the activation's unit is gone, by the newest `ask`, and the one that puts right
+# a killed activation, too. One that is being stopped (`deactivating`) still rolls back. It may end
+# between our reading of its journal and this question, so it counts from the fifth time on.
 vanished() {
-  case "$activation" in
+  case "$activation$rescue" in
     *ActiveState=active* | *ActiveState=activating* | *ActiveState=deactivating*) absent=0 ;;
     *) absent=$((absent + 1)) ;;
   esac
@@ -64,9 +69,9 @@ while :; do
     pause=0.02 # told already: only the end is of interest
   elif [ "$last" = waiting ]; then
     looking=yes
-    answer
+    question
     turn=$((turn + 1))
-    if [ "$code" = 200 ]; then
+    if [ "$good" = yes ]; then
       passes=$((passes + 1))
       # A host that is well for longer waits for others, perhaps for long.
       if [ "$passes" = 1 ]; then pause=0.02; elif [ "$passes" -le 5 ]; then pause=; else pause=0.2; fi
@@ -79,8 +84,16 @@ while :; do
   fi
   if [ "$looking" != later ]; then
     ask
-    [ "$looking" = no ] || look
+    if [ "$looking" = yes ]; then
+      look
+      spoke=${uptime%.*}
+    fi
     ! vanished || exit 1
+  fi
+  read -r uptime _ </proc/uptime
+  if [ "$((${uptime%.*} - spoke))" -ge 10 ]; then
+    echo alive
+    spoke=${uptime%.*}
   fi
   if [ -n "$pause" ]; then sleep "$pause"; else settle; fi
 done

@@ -1,7 +1,7 @@
 """Sandbox stand-in for systemd-run. NOT systemd; see host.py.
 
-Knows --unit=NAME (a mutex, as with systemd), --uid=USER, --collect, --quiet and
---service-type=exec; the unit outlives whoever started it.
+Knows --unit=NAME (a mutex, as with systemd), --uid=USER, --collect, --quiet,
+--service-type=exec, and passes over --property=; the unit outlives whoever started it.
 """
 
 import getopt
@@ -10,7 +10,7 @@ import sys
 from pipeline.sandbox.standins import units
 from pipeline.sandbox.standins.launch import launch
 
-_LONG = ["unit=", "uid=", "collect", "quiet", "service-type=", "no-ask-password"]
+_LONG = ["unit=", "uid=", "collect", "quiet", "service-type=", "property=", "no-ask-password"]
 
 
 def main(argv: list[str]) -> int:

@@ -20,18 +20,69 @@ from tests.unit.release.test_activation import ACTIVATION, ENVIRONMENT
 
 A, B = ACTIVATION.before, ACTIVATION.to
 
-# Plays systemctl: says what it was asked, fails where the test says so (file `fail`).
+# Plays systemctl: says what it was asked, fails where the test says so (file `fail`). What is
+# started is the release that `current` names (file `running`), and it listens (file `tcp`).
 SYSTEMCTL = """\
 #!/bin/sh
 echo "$*" >>"$PLAY/asked"
+zeros="00000000:00000000 00:00000000 00000000"
+listen() {
+  echo "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
+  [ ! -f "$PLAY/running" ] || echo "   0: 0100007F:1F40 00000000:0000 0A $zeros $(id -u) 0 11 1 0"
+  cat "$PLAY/squat" 2>/dev/null
+  # One that is no listener, and after it nothing is looked for.
+  echo "   1: 0100007F:1F40 0100007F:9999 06 $zeros 0 0 0 1 0"
+}
 case "$1" in
-  show) echo "invocation-of-$(readlink "$BASE/current")" ;;
-  is-failed) [ -f "$PLAY/is-failed" ] ;;
+  show)
+    active=inactive sub=dead
+    [ ! -f "$PLAY/running" ] || active=active sub=running
+    [ ! -f "$PLAY/is-failed" ] || active=failed sub=failed
+    [ ! -f "$PLAY/ended" ] || active=activating sub=auto-restart
+    echo "NRestarts=0"
+    echo "MainPID=$(cat "$PLAY/pid")"
+    echo "ActiveState=$active"
+    echo "SubState=$sub"
+    echo "InvocationID=$(cat "$PLAY/invocation" 2>/dev/null)"
+    ;;
   is-system-running) echo running ;;
-  stop) sleep "$(cat "$PLAY/slow-stop" 2>/dev/null || echo 0)" && ! grep -qxF "$*" "$PLAY/fail" ;;
+  stop)
+    sleep "$(cat "$PLAY/slow-stop" 2>/dev/null || echo 0)"
+    case "$2" in
+      *-migrate.service) touch "$PLAY/migration-stopped" ;;
+      *) rm -f "$PLAY/running"; listen >"$PLAY/tcp" ;;
+    esac
+    ! grep -qxF "$*" "$PLAY/fail"
+    ;;
+  start)
+    ! grep -qxF "$*" "$PLAY/fail" || exit 1
+    case "$2" in
+      *-migrate.service)
+        [ -f "$PLAY/long" ] || exit 0
+        while [ ! -f "$PLAY/migration-stopped" ]; do sleep 0.05; done
+        exit 1
+        ;;
+    esac
+    readlink "$BASE/current" >"$PLAY/running"
+    echo "$$" >"$PLAY/invocation"
+    listen >"$PLAY/tcp"
+    ;;
   *) ! grep -qxF "$*" "$PLAY/fail" 2>/dev/null ;;
 esac
 """
+# Plays curl: the service answers while it runs; `squatter` (what it says) answers always.
+CURL = """\
+#!/bin/sh
+if [ -f "$PLAY/squatter" ] || [ -f "$PLAY/running" ]; then
+  cat "$PLAY/squatter" 2>/dev/null || echo well
+  printf '\\n%s/127.0.0.1/127.0.0.1/8000\\n' "$(cat "$PLAY/code" 2>/dev/null || echo 200)"
+  exit "$(cat "$PLAY/curl" 2>/dev/null || echo 0)"
+fi
+printf '\\n000///8000\\n'
+exit 7
+"""
+# A socket that listens at an address, of a user.
+SQUAT = "   5: {}:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {} 0 77 1 0\n"
 
 
 @dataclass(frozen=True)
@@ -47,13 +98,15 @@ class Stage:
         planned = replace(ACTIVATION, **changes)  # type: ignore[arg-type]
         return activation.script(layout.of(self.environment), self.environment, planned, hosts=1)
 
-    def start(self, *words: str, **changes: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, rescue: bool = False, **changes: str) -> subprocess.Popen[str]:
         script = self.base / ".deploy/activate"
-        script.write_text(self.script(**changes))
+        text = self.script(**changes)
+        script.write_text(text.replace("=/proc/net/tcp\n", f"={self.play}/tcp\n"))
         environ = {
             "PATH": f"{self.play}/bin:/usr/bin:/bin",
             "PLAY": str(self.play),
             "BASE": str(self.base),
+            **({"RESCUE": "1"} if rescue else {}),
         }
         return subprocess.Popen(
             [*self.shell, str(script), *words],
@@ -121,13 +174,16 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
     programs = {
         "systemctl": SYSTEMCTL,
         "sudo": '#!/bin/sh\nshift 2\nexec systemctl "$@"\n',
-        "curl": "#!/bin/sh\n",
+        "curl": CURL,
     }
     for name, text in programs.items():
         (play / "bin" / name).write_text(text)
         (play / "bin" / name).chmod(0o755)
-    health = Health(url="http://127.0.0.1:1/", timeout=1, deadline=2)
+    health = Health(url="http://127.0.0.1:8000/", timeout=1, deadline=2)
     environment = msgspec.structs.replace(ENVIRONMENT, path=str(base), health=health)
+    (play / "running").write_text(f"releases/{A}\n")
+    (play / "invocation").write_text("1\n")
+    (play / "pid").write_text(f"{os.getpid()}\n")
     return Stage(shell, base, play, environment)
 
 

@@ -75,6 +75,39 @@ def test_failed_and_restarted_services_fail_at_once():
     assert health.judge([replace(WELL, restarts=1)], EXPECTED).verdict == "fail"
 
 
+def test_a_service_that_never_ran_did_not_end():
+    (reason,) = {health.judge([replace(WELL, active="inactive", sub="dead")], EXPECTED).reason}
+    assert reason == "the service does not run: it is inactive (dead)"
+
+
+def test_an_answer_that_does_not_end_well_is_no_pass():
+    decision = health.judge(looks(0, 1, 2, 3, 4, of=replace(WELL, curl=28)), EXPECTED)
+    assert decision.verdict == "wait"
+    assert "HTTP 200" in decision.reason
+    assert "did not end in time" in decision.reason
+
+
+def test_another_process_on_the_port_fails_at_once():
+    squatted = replace(WELL, owner="other pid 7 (python3), user root (uid 0)")
+    decision = health.judge([squatted], EXPECTED)
+    assert decision.verdict == "fail"
+    assert "another process answers at http://localhost:8000" in decision.reason
+    assert "pid 7 (python3), user root" in decision.reason
+
+
+def test_behind_a_proxy_the_version_must_prove_the_release():
+    fronted = replace(EXPECTED, front=True)
+    through = replace(WELL, owner="other user www-data (uid 33)")
+    assert health.judge(looks(0, 1, 2, 3, of=through), fronted).verdict == "keep"
+    silent = replace(through, version="", commit="")
+    decision = health.judge(looks(0, 1, 2, 3, of=silent), fronted)
+    assert decision.verdict == "wait"
+    assert "no version proves" in decision.reason
+    for owner in ("afar", "unseen"):
+        series = looks(0, 1, 2, 3, of=replace(silent, owner=owner))
+        assert health.judge(series, EXPECTED).verdict == "wait"
+
+
 def test_a_second_invocation_while_watched_fails():
     series = [*looks(0, 1), *looks(2, of=replace(WELL, invocation="third"))]
     assert health.judge(series, EXPECTED).verdict == "fail"
@@ -95,12 +128,12 @@ def test_a_release_is_kept_only_after_three_seconds_of_passes(codes: list[int]):
 def test_a_line_of_the_watch_script_is_read():
     system = json.dumps({"build": {"version": "1.2.0", "commit": "abc"}, "geo_database": None})
     state = "ActiveState=active SubState=running MainPID=7 InvocationID=f00 NRestarts=0 "
-    line = f'seen\t12345\t{state}\t200\t{{"postgres":"ok"}} \t{system}'
+    line = f'seen\t12345\t{state}\t200\t0\town\t{{"postgres":"ok"}} \t{system}'
     assert health.parse(line) == Look(
         12345, "active", "running", 7, "f00", 0, 200, '{"postgres":"ok"}', "1.2.0", "abc"
     )
 
 
 def test_an_answer_that_is_not_json_has_no_version():
-    look = health.parse("seen\t1\tActiveState=active\t500\t<html>\t<html>oops")
+    look = health.parse("seen\t1\tActiveState=active\t500\t0\town\t<html>\t<html>oops")
     assert (look.version, look.commit, look.code) == ("", "", 500)

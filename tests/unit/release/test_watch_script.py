@@ -1,5 +1,6 @@
 """The watch script really run, by dash and by busybox; only systemctl and curl are played."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,27 +13,34 @@ from pipeline.remote.inventory import Health
 from tests.programs import SHELLS
 from tests.unit.release.test_activation import ACTIVATION, ENVIRONMENT
 
-# Two units in one answer, as systemd 252 gives them.
+# Three units in one answer, as systemd 252 gives them.
 SYSTEMCTL = """\
 #!/bin/sh
 cat "$PLAY/service"
 echo
 cat "$PLAY/activation"
-# What comes to the journal while it is asked.
+echo
+cat "$PLAY/rescue"
+# What comes to the journal while it is asked, at once or (`slow`) after so many questions.
+echo >>"$PLAY/times"
+[ "$(wc -l <"$PLAY/times")" -gt "$(cat "$PLAY/slow" 2>/dev/null || echo 0)" ] || exit 0
 [ ! -f "$PLAY/then" ] || mv "$PLAY/then" "$BASE/.deploy/journal"
 """
-# What each URL answers, then what -w asks for.
+# What each URL answers, then what -w asks for; with -o the first answer goes elsewhere.
 CURL = """\
 #!/bin/sh
 for word; do
   case "$word" in
-    *%{http_code}*) wanted=$word ;;
+    -o) silent=yes; continue ;;
     */health) file=body code=$(cat "$PLAY/code") ;;
     */system) file=system code=200 ;;
     *) continue ;;
   esac
-  [ -z "$file" ] || { cat "$PLAY/$file"; printf '%s' "$wanted" | sed "s/%{http_code}/$code/"; }
+  [ "$silent" = yes ] || cat "$PLAY/$file"
+  silent=
+  printf '\\n%s/10.0.0.9/10.0.0.9/80\\n' "$code"
 done
+exit "$(cat "$PLAY/curl")"
 """
 RUNS = "NRestarts=0\nMainPID=42\nActiveState=active\nSubState=running\nInvocationID=abc\n"
 GONE = "MainPID=0\nActiveState=inactive\nSubState=dead\n"
@@ -60,7 +68,9 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Watched:
     def run(*, once: bool = False, **files: str) -> tuple[int, list[str]]:
         script = activation.watch(place, environment, ACTIVATION.id)
         script = activation.look(place, environment) if once else script
-        played = {"service": RUNS, "activation": RUNS, "code": "200", "body": "", "system": ""}
+        script = script.replace("=/proc/net/tcp\n", f"={tmp_path}/tcp\n")
+        played = {"service": RUNS, "activation": RUNS, "rescue": GONE, "code": "200", "curl": "0"}
+        played |= {"body": "", "system": "", "tcp": "", "tcp6": ""}
         for name, text in {**played, **files}.items():
             (base / ".deploy" if name == "journal" else tmp_path).joinpath(name).write_text(text)
         environ = {
@@ -73,12 +83,12 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Watched:
             env=environ,
             cwd="/",
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=30,
             check=False,
         )
         assert ended.stderr == ""
-        return ended.returncode, ended.stdout.splitlines()
+        return ended.returncode, ended.stdout.split("\n")[:-1]
 
     return run
 
@@ -121,9 +131,80 @@ def test_single_look_is_the_same_line(watched: Watched):
 
 def test_version_is_asked_of_a_service_that_answers(watched: Watched):
     system = '{"build": {"version": "1.2.0",\n "commit": "c0ffee"}}'
-    _, lines = watched(journal=WAITING, then=KEPT, system=system)
-    look = health.parse(next(line for line in lines if line.startswith("seen")))
+    _, (line,) = watched(once=True, system=system)
+    look = health.parse(line)
     assert (look.version, look.commit) == ("1.2.0", "c0ffee")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "200/10.0.0.9/10.0.0.9/80\n0\n",
+        "\036200\036",
+        "x\n000///\n200/10.0.0.9/10.0.0.9/80",
+        "seen\t1\tActiveState=active\t200\t0\town\t\t",
+        "\n" * 70_000 + "\n200/10.0.0.9/10.0.0.9/80\n0\n",
+        "\n200/10.0.0.9/10.0.0.9/80\n0\n" + "\n" * 70_000,
+    ],
+)
+def test_text_of_an_answer_is_never_taken_for_ours(watched: Watched, body: str):
+    _, (line,) = watched(once=True, body=body, code="503")
+    assert health.parse(line).code in (503, 0)
+
+
+def test_answer_that_does_not_end_well_is_told_with_curls_status(watched: Watched):
+    _, (line,) = watched(once=True, body="fine", curl="28")
+    look = health.parse(line)
+    assert (look.code, look.curl) == (200, 28)
+
+
+def test_answer_that_is_too_long_is_no_answer(watched: Watched):
+    _, (line,) = watched(once=True, body="x" * 5_000_000)
+    look = health.parse(line)
+    assert (look.code, look.curl) == (0, 63)
+
+
+ZEROS = "00000000:00000000 00:00000000 00000000"
+ANY = f"  0: 00000000:0050 00000000:0000 0A {ZEROS} {{}} 0 7 1 0\n"
+V6 = f"  0: {'0' * 32}:0050 {'0' * 32}:0000 0A {ZEROS} {{}} 0 8 1 0\n"
+EXACT = f"  1: 0900000A:0050 00000000:0000 0A {ZEROS} {{}} 0 9 1 0\n"
+ELSEWHERE = f"  1: 0A00000A:0050 00000000:0000 0A {ZEROS} {{}} 0 9 1 0\n"
+MINE, OTHER = str(os.getuid()), "54321"
+
+
+@pytest.mark.parametrize(
+    ("tcp", "tcp6", "owner"),
+    [
+        (ANY.format(MINE), "", "own"),
+        (ANY.format(OTHER), "", "other"),
+        ("", V6.format(MINE), "own"),
+        ("", V6.format(OTHER), "other"),
+        # What is bound to the address itself is preferred by the kernel.
+        (ANY.format(MINE) + EXACT.format(OTHER), "", "other"),
+        (ANY.format(OTHER) + EXACT.format(MINE), "", "own"),
+        (ANY.format(MINE) + ELSEWHERE.format(OTHER), "", "own"),
+        ("", "", "unseen"),
+    ],
+)
+def test_look_tells_whose_socket_has_answered(watched: Watched, tcp: str, tcp6: str, owner: str):
+    service = RUNS.replace("MainPID=42", f"MainPID={os.getpid()}")
+    _, (line,) = watched(once=True, service=service, tcp=tcp, tcp6=tcp6)
+    assert health.parse(line).owner.split(" ")[0] == owner
+
+
+def test_socket_that_listened_before_the_start_is_not_the_services(watched: Watched):
+    service = RUNS.replace("MainPID=42", f"MainPID={os.getpid()}")
+    journal = f"{BEGUN}strangers\t 5 7\nphase\twaiting\t200\n"
+    then = f"{journal}phase\tkept\t300\n"
+    _, lines = watched(journal=journal, then=then, service=service, tcp=ANY.format(MINE))
+    look = health.parse(next(line for line in lines if line.startswith("seen")))
+    assert look.owner.startswith("other ")
+
+
+def test_killed_activation_is_waited_for_while_it_is_put_right(watched: Watched):
+    rolled = f"{BEGUN}phase\trolling-back\t200\n"
+    code, lines = watched(journal=rolled, activation=GONE, rescue=RUNS, slow="7", then=KEPT)
+    assert (code, lines[-1]) == (0, "phase\tkept\t300")
 
 
 def test_endless_answer_is_cut(watched: Watched):

@@ -7,35 +7,285 @@ MIGRATE=after-stop
 ENVIRONMENT=staging
 BASE=/var/www/qusto/staging
 SERVICE=qusto-staging
+SERVICE_USER=qusto
+MIGRATE_TIMEOUT=900
+WATCH=0
 HEALTH_URL=http://localhost:8000/api/health
+HEALTH_PORT=8000
+HEALTH_LOCAL=1
 HEALTH_TIMEOUT=20
 HEALTH_DEADLINE=120
 VERDICT_SECONDS=150
 INTENT='{"id": "20261123_120000-0123abcd", "kind": "deploy", "to": "20261123_120000", "from": "20261122_120000", "version": "1.2.0", "commit": "0123456789", "by": "dev@laptop", "migrations": "after-stop", "digest": "", "pending": [], "started": "2026-11-23T12:00:00Z"'
-# shellcheck shell=sh disable=SC2154,SC2317
+# shellcheck shell=sh disable=SC2154,SC2034,SC2153
+# How the service is, what answers at health.url, and whose socket that is. The activation, the
+# watch and the single look use it, so that one rule decides everywhere.
+nl='
+'
+tab=$(printf '\t')
+listeners=/proc/net/tcp
+strangers=${STRANGERS:-} # inodes of sockets that listened before the new process could
+uptime=0
+body=
+dotted=
+told=
+hex_of=
+MOST=66000 # bytes of an answer that are read
+
+# properties UNIT...: takes one process, however many units.
+properties() {
+  systemctl show -p ActiveState,SubState,MainPID,InvocationID,NRestarts "$@" 9>&-
+}
+
+# value NAME: set $value to that property in $service, or to nothing.
+value() {
+  value=
+  case "$nl$service" in
+    *"$nl$1="*)
+      value=$nl$service
+      value=${value#*"$nl$1="}
+      value=${value%%"$nl"*}
+      ;;
+  esac
+}
+
+# fetch SECONDS CURL-ARGUMENTS...: set $said to what curl prints, then a line with its exit status.
+# A host's ~/.curlrc and proxies do not count. The x keeps newlines at a cut, so its length is true.
+fetch() {
+  said=$(
+    {
+      seconds=$1
+      shift
+      curl -q --noproxy '*' -s -m "$seconds" --max-filesize "$MOST" \
+        -w "$nl%{http_code}/%{local_ip}/%{remote_ip}/%{remote_port}$nl" "$@" 2>/dev/null 9>&-
+      echo "$?"
+    } | head -c "$MOST" 9>&-
+    echo x
+  )
+  said=${said%x}
+  if [ "${#said}" -ge "$MOST" ]; then said="${nl}000///${nl}63$nl"; fi
+  said=${said%"$nl"}
+  ended=${said##*"$nl"}
+  said=${said%"$nl"*}
+}
+
+# connection LINE: set $code and the two ends from what curl's -w gave.
+connection() {
+  code=${1%%/*}
+  near=${1#*/}
+  far=${near#*/}
+  near=${near%%/*}
+  port=${far#*/}
+  far=${far%%/*}
+}
+
+# answer SECONDS: set $code, $body and curl's $ended to the answer of health.url.
+answer() {
+  read -r uptime _ </proc/uptime
+  fetch "$1" "$HEALTH_URL"
+  connection "${said##*"$nl"}"
+  body=${said%"$nl"*}
+  if [ "${#body}" -gt 2000 ]; then body=$(printf '%.2000s' "$body"); fi
+}
+
+# listening: set $heard to `ADDRESS UID INODE` of each socket that listens on $port. The kernel
+# lists listening sockets first (proc(5)); no process is needed, and anybody may read it.
+listening() {
+  heard=
+  if [ "$port" != "$hex_of" ]; then
+    hex_of=$port
+    hex=$(printf '%04X' "$port")
+  fi
+  for table in "$listeners" "${listeners}6"; do
+    [ -r "$table" ] || continue
+    while read -r _ local _ state _ _ _ uid _ inode _; do
+      case "$state" in
+        st) ;;
+        0A) case "$local" in *:"$hex") heard="$heard${local%:*} $uid $inode$nl" ;; esac ;;
+        *) break ;;
+      esac
+    done <"$table"
+  done
+}
+
+# remember: note the sockets of $heard as strangers.
+remember() {
+  # shellcheck disable=SC2086
+  set -- $heard
+  while [ "$#" -ge 3 ]; do
+    strangers="$strangers $3"
+    shift 3
+  done
+}
+
+# service_uid: set $uid to the user of the service's main process; without one, of its user's name.
+service_uid() {
+  value MainPID
+  uid=
+  key=
+  if [ "${value:-0}" != 0 ]; then
+    while read -r key uid _; do [ "$key" != Uid: ] || break; done 2>/dev/null <"/proc/$value/status"
+    [ "$key" = Uid: ] || uid=
+  fi
+  [ -n "$uid" ] || uid=$(id -u "$SERVICE_USER" 2>/dev/null 9>&-)
+}
+
+# taker: set $uids and $inodes to those of the sockets that take a connection to $far:$port: one
+# bound to the address, else one bound to any.
+taker() {
+  best=0
+  uids=
+  inodes=
+  case "$far" in
+    *:*.*) exact= ;;
+    *.*)
+      if [ "$dotted" != "$far" ]; then
+        dotted=$far
+        set -f
+        IFS=.
+        # shellcheck disable=SC2086
+        set -- $far
+        unset IFS
+        set +f
+        exact4=$(printf '%02X%02X%02X%02X' "$4" "$3" "$2" "$1")
+      fi
+      exact=$exact4
+      ;;
+    ::1) exact=00000000000000000000000001000000 ;;
+    *) exact= ;;
+  esac
+  # shellcheck disable=SC2086
+  set -- $heard
+  while [ "$#" -ge 3 ]; do
+    rank=0
+    case "$1" in
+      "$exact" | 0000000000000000FFFF0000"$exact") rank=3 ;;
+      00000000) case "$far" in *:*) ;; *) rank=2 ;; esac ;;
+      00000000000000000000000000000000) rank=1 ;;
+      ????????) ;;
+      # An IPv6 address in a form that is not taken apart here.
+      *) case "$far" in ::1) ;; *:*) rank=1 ;; esac ;;
+    esac
+    if [ "$rank" -gt "$best" ]; then
+      best=$rank
+      uids=
+      inodes=
+    fi
+    if [ "$rank" -gt 0 ] && [ "$rank" = "$best" ]; then
+      uids="$uids $2"
+      inodes="$inodes $3"
+    fi
+    shift 3
+  done
+}
+
+# owner: set $owner to whose socket took the connection of the last `answer`: `own` the service's,
+# `other WHO`, `afar` not on this host, `unseen` not to be told (a redirected port has no socket).
+owner() {
+  owner=afar
+  [ -n "$far" ] && [ "$near" = "$far" ] || return 0
+  listening
+  taker
+  owner=unseen
+  [ -n "$uids" ] || return 0
+  service_uid
+  [ -n "$uid" ] || return 0
+  owner=own
+  for one in $uids; do [ "$one" = "$uid" ] || owner=other; done
+  for one in $inodes; do
+    case " $strangers " in *" $one "*) owner=other ;; esac
+  done
+  if [ "$owner" = other ]; then
+    if [ "$told" != "$inodes" ]; then
+      told=$inodes
+      holder
+    fi
+    owner="other $held"
+  fi
+}
+
+# holder: set $held to who holds the first socket of $uids and $inodes, as far as we can see it.
+# Reading other users' descriptors takes root; the control group of a socket does not (ss -e).
+holder() {
+  one=${uids# }
+  one=${one%% *}
+  inode=${inodes# }
+  inode=${inode%% *}
+  held="user $(getent passwd "$one" 2>/dev/null | sed 's/:.*//') (uid $one)"
+  said=$(ss -Htlnep "sport = :$port" 2>/dev/null | grep "ino:$inode ")
+  group=$(printf '%s\n' "$said" | sed -n 's/.*cgroup:\([^ ]*\).*/\1/p')
+  case "$group" in
+    unreachable:*) # it gives the number of the directory, which only root may open by it
+      group=$(find /sys/fs/cgroup -xdev -inum "$(printf '%d' "0x${group#*:}" 2>/dev/null)" 2>/dev/null)
+      group=${group#/sys/fs/cgroup}
+      group=${group%%"$nl"*}
+      ;;
+  esac
+  pids=$(printf '%s\n' "$said" | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
+  case "$group" in
+    *.service | *.scope)
+      held="unit ${group##*/}, $held"
+      [ -n "$pids" ] || pids=$(cat "/sys/fs/cgroup$group/cgroup.procs" 2>/dev/null)
+      ;;
+  esac
+  if [ -z "$pids" ] && [ "$one" != 0 ]; then
+    pids=$(for d in /proc/[0-9]*; do
+      while read -r key has _; do [ "$key" != Uid: ] || break; done 2>/dev/null <"$d/status"
+      if [ "$key $has" = "Uid: $one" ]; then echo "${d#/proc/}"; fi
+    done)
+    pids=$(printf '%s\n' "$pids" | head -n 4)
+  fi
+  # shellcheck disable=SC2086
+  set -- $pids
+  case "$#" in
+    1) held="pid $1 ($(cat "/proc/$1/comm" 2>/dev/null)), $held" ;;
+    2 | 3) held="one of the pids $*, $held" ;;
+    *) held="$held; its pid cannot be seen from here, as root: ss -ltnp 'sport = :$port'" ;;
+  esac
+  held=$(printf '%s' "$held" | tr -c '[:print:]' '?')
+}
+# shellcheck shell=sh disable=SC2154,SC2317,SC2034,SC2153
 # The activation transaction. The lines above set the variables; `activation.py` writes them.
 # Runs on the server as the deploy user, under systemd (systemd-run), so that it outlives the
 # connection that started it. POSIX sh: dash and busybox run it alike.
 #
 #   activate         stop, migrate, link, start, wait for the client's verdict; keep or roll back
 #   activate boot    after a reboot: put right what an activation cut short, before the service
+#   RESCUE=1 activate boot    the same while the host runs, so the service is started, too
 #
-# Without a verdict by the deadline, or when any step fails, it rolls back by itself.
+# Without a verdict by the deadline, or when any step fails, it rolls back by itself. The way back
+# needs no inode and no block of the disk, and nothing that fails beside it ends it: so no
+# redirection of a special builtin (`:`, `exec`), whose failure ends the shell.
 set -u
 umask 022
 trap '' HUP INT PIPE
 cd "$BASE/.deploy" || exit 1
 
-exec 9>activation.lock
+[ -f activation.lock ] || true >activation.lock
+exec 9<activation.lock
 if ! flock -n 9; then
   echo "another activation of $ENVIRONMENT is running" >&2
   exit 75
 fi
 
+service=
+now=0
+stopped=0 # when; 0: nothing was stopped
+migrating=no
+kept=no
+held=
+front= # yes: a proxy stands at health.url
+why=
+was_serving=no
+ours=
+
 # Set $now to the hundredths of a second since boot: monotonic, and takes no process (proc(5)).
 clock() {
-  read -r now _ </proc/uptime
-  now=${now%.*}${now#*.}
+  if read -r up _ </proc/uptime; then
+    now=${up%.*}${up#*.}
+  else
+    now=$((now + 20)) # a turn of the loops below
+  fi
 }
 
 # 1234 -> 12.34
@@ -59,23 +309,110 @@ stop_service() {
   return "$ended"
 }
 
+# start_service: as if it had never failed before.
+start_service() {
+  ctl reset-failed "$SERVICE.service" 2>/dev/null
+  ctl start "$SERVICE.service"
+}
+
+# note WORD TEXT: a line of the journal.
+note() { printf '%s\t%s\n' "$1" "$2" >>journal; }
+
 # A phase is on disk before it begins.
 phase() {
   clock
-  printf 'phase\t%s\t%s\n' "$1" "$now" >>journal
+  note "phase$tab$1" "$now"
   sync journal 2>/dev/null || sync
   echo "$1"
 }
 
-# rename(2) replaces the link in one step; `ln -sfn` does so only in newer GNU versions.
-link_to() {
-  rm -f "$BASE/.current.new"
-  ln -s "releases/$1" "$BASE/.current.new" && mv -T "$BASE/.current.new" "$BASE/current"
+# quote TEXT: set $quoted to it as a JSON string.
+quote() { quoted="\"$(printf '%s' "$1" | tr -d '\042\134' | tr -c '[:print:]' '?')\""; }
+
+# point RELEASE LINK: `current` leads to the release. The link was made before the stop, and
+# rename(2) replaces the other in one step; `ln -sfn` does so only in newer GNU versions.
+point() {
+  leads_to "$1" && return
+  mv -T "$BASE/$2" "$BASE/current" ||
+    { rm -f "$BASE/$2" && ln -s "releases/$1" "$BASE/$2" && mv -T "$BASE/$2" "$BASE/current"; }
+  leads_to "$1"
 }
 
-invocation() { systemctl show -p InvocationID --value "$SERVICE.service" 9>&-; }
+leads_to() { [ "$(readlink "$BASE/current")" = "releases/$1" ]; }
 
-probe() { curl -fsS -o /dev/null -m "$HEALTH_TIMEOUT" "$HEALTH_URL" 2>/dev/null 9>&-; }
+prepare_link() {
+  rm -f "$BASE/$2"
+  ln -s "releases/$1" "$BASE/$2"
+}
+
+ask() { service=$(properties "$SERVICE.service"); }
+
+# serves: whether the service runs, answers, and the answer is its own. Sets $trouble.
+serves() {
+  ask
+  value ActiveState
+  trouble="the service is ${value:-in an unknown state}"
+  [ "$value" = active ] || return 1
+  answer "$1"
+  trouble="no answer from $HEALTH_URL"
+  [ "$code" = 000 ] || trouble="HTTP $code from $HEALTH_URL"
+  [ "$code/$ended" = 200/0 ] || return 1
+  owner
+  trouble="$HEALTH_URL is answered by $owner"
+  case "$owner" in other*) [ "$front" = yes ] ;; esac # behind a proxy it cannot be its own
+}
+
+# vacant: whether nobody else answers or listens at health.url now that the service is stopped;
+# else $held says who. A gateway's error comes from a proxy that leads to the service.
+vacant() {
+  port=$HEALTH_PORT
+  listening
+  if [ "$HEALTH_LOCAL" = 1 ] && [ -z "$heard" ]; then return; fi
+  remember
+  for _ in 1 2; do
+    answer 3
+    [ -n "$far" ] || return 0
+    case "$code" in
+      502 | 503 | 504)
+        front=yes
+        return
+        ;;
+    esac
+    sleep 0.3
+  done
+  owner
+  held=${owner#other }
+  if [ "$held" = afar ]; then held="another host ($far)"; fi
+  return 1
+}
+
+# broken: whether the service that was started ended, or was replaced ($by_hand); $why says it.
+# What systemd does not tell is not taken for an end.
+broken() {
+  ask
+  why=
+  by_hand=no
+  value NRestarts
+  restarts=${value:-0}
+  value SubState
+  case "$restarts$value" in
+    0auto-restart* | [1-9]*) why="the service ended, and systemd restarts it" ;;
+  esac
+  value ActiveState
+  case "$value" in
+    failed) why="the service failed" ;;
+    inactive | deactivating)
+      by_hand=yes
+      why="the service was stopped"
+      ;;
+  esac
+  value InvocationID
+  if [ -z "$why" ] && [ -n "$ours" ] && [ -n "$value" ] && [ "$value" != "$ours" ]; then
+    by_hand=yes
+    why="somebody else restarted the service meanwhile"
+  fi
+  [ -n "$why" ]
+}
 
 # record END-OF-A-JSON-OBJECT: add a line to the history, also after one that a full disk cut short.
 record() {
@@ -85,27 +422,30 @@ record() {
 
 # close OUTCOME REASON(a JSON string) DOWNTIME(seconds or null)
 close() {
-  rm -f reserve # room for the last lines, should the disk have run full meanwhile
   phases=$(sed -n 's/^phase\t\([a-z-]*\)\t\([0-9]*\)$/["\1",\2]/p' journal | tr '\n' ',')
   finished=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-  ended="\"outcome\":\"$1\",\"reason\":$2,\"downtime\":$3,\"finished\":\"$finished\""
-  record "$ended,\"phases\":[${phases%,}]}"
+  told="\"outcome\":\"$1\",\"reason\":$2,\"downtime\":$3,\"finished\":\"$finished\""
+  record "$told,\"phases\":[${phases%,}]}"
   sync history.jsonl 2>/dev/null || sync
   phase "$1"
-  rm -f "verdict.$ID"
+  rm -f "verdict.$ID" reserve
 }
 
+# The reserve is room for the last lines, should the disk have run full; its inode becomes the mark.
 mark_failed() {
-  mkdir -p failed
-  [ "$KIND" = rollback ] || : >"failed/$TO"
+  if [ "$KIND" = rollback ] || ! mv -T reserve "failed/$TO" 2>/dev/null; then rm -f reserve; fi
+  [ "$KIND" = rollback ] || true >"failed/$TO"
 }
 
 # roll_back REASON(a JSON string)
 roll_back() {
   trap '' TERM
   reason=$1
-  phase rolling-back
   mark_failed
+  note reason "$reason"
+  phase rolling-back
+  # It would go on beside the release before.
+  [ "$migrating" = no ] || ctl stop "$SERVICE-migrate.service"
   if [ "$stopped" = 0 ]; then
     close rolled-back "$reason" 0
     exit 10
@@ -116,27 +456,47 @@ roll_back() {
     close rolled-back "$reason" null
     exit 10
   fi
-  link_to "$FROM"
-  ctl reset-failed "$SERVICE.service" 2>/dev/null
-  if ctl start "$SERVICE.service"; then
-    clock
-    limit=$((now + HEALTH_DEADLINE * 100))
-    while [ "$now" -lt "$limit" ]; do
-      if probe; then
-        clock
-        close rolled-back "$reason" "$(seconds $((now - stopped)))"
-        exit 10
-      fi
-      systemctl is-failed --quiet "$SERVICE.service" 9>&- && break
-      sleep 0.2
-      clock
-    done
+  for _ in 1 2 3 4 5; do
+    ! point "$FROM" .current.back || break
+    sleep 0.2
+  done
+  # Also where the link could not be changed: better that than nothing.
+  started=no
+  for _ in 1 2 3 4 5; do
+    if start_service; then
+      started=yes
+      break
+    fi
+    sleep 0.2
+  done
+  if [ -n "$held" ] && [ "$was_serving" = no ]; then
+    note unproven "$FROM"
+    close rolled-back "$reason" null
+    exit 10
   fi
+  trouble="the service did not start"
+  clock
+  limit=$((now + HEALTH_DEADLINE * 100))
+  while [ "$started" = yes ] && [ "$now" -lt "$limit" ]; do
+    if serves "$HEALTH_TIMEOUT" && leads_to "$FROM"; then
+      clock
+      close rolled-back "$reason" "$(seconds $((now - stopped)))"
+      exit 10
+    fi
+    value ActiveState
+    [ "$value" != failed ] || break
+    sleep 0.2
+    clock
+  done
+  leads_to "$FROM" || trouble="the link \`current\` could not be changed"
+  quote "$FROM: $trouble"
+  note trouble "$quoted"
   close rollback-failed "$reason" null
   exit 11
 }
 
 terminated() {
+  [ "$kept" = no ] || exit 0 # only the watch ends
   # While the host goes down nothing can be started; the boot unit finishes (see `boot`).
   case "$(systemctl is-system-running 2>/dev/null 9>&-)" in
     stopping | offline) exit 1 ;;
@@ -144,80 +504,163 @@ terminated() {
   roll_back '"the activation was terminated on the server"'
 }
 
+# verdict_came: whether one is there; sets $verdict, $reason and $downtime.
+verdict_came() {
+  [ -f "verdict.$ID" ] || return 1
+  verdict=
+  reason='"no reason was given"'
+  downtime=null
+  { read -r verdict; read -r reason; read -r downtime; } <"verdict.$ID"
+  [ -n "$verdict" ]
+}
+
+# migrate: run the migrations; end them at the limit, or when a verdict to roll back comes.
+migrate() {
+  phase migrating
+  migrating=yes
+  clock
+  limit=$((now + MIGRATE_TIMEOUT * 100))
+  {
+    trap - TERM
+    while [ "$now" -lt "$limit" ] && [ ! -f "verdict.$ID" ]; do
+      sleep 0.2
+      clock
+    done
+    ctl stop "$SERVICE-migrate.service"
+  } 9>&- >/dev/null 2>&1 &
+  guard=$!
+  ctl start "$SERVICE-migrate.service"
+  ended=$?
+  kill "$guard" 2>/dev/null
+  wait "$guard" 2>/dev/null
+  migrating=no
+  if verdict_came && [ "$verdict" != keep ]; then roll_back "$reason"; fi
+  [ "$ended" != 0 ] || return 0
+  clock
+  [ "$now" -lt "$limit" ] ||
+    roll_back "\"the migration was ended after $MIGRATE_TIMEOUT s (migrate_timeout)\""
+  roll_back '"the migration failed"'
+}
+
+# stand_by: after a kept release, for WATCH seconds, the right to roll back by ourselves. A stop or
+# start by hand is none of our business; an end, or 15 s without health, is.
+stand_by() {
+  kept=yes
+  clock
+  until=$((now + WATCH * 100))
+  well=$now
+  while [ "$now" -lt "$until" ]; do
+    sleep 1
+    leads_to "$TO" || return
+    if broken; then
+      [ "$by_hand" = no ] || return
+      break
+    fi
+    ! serves "$HEALTH_TIMEOUT" || well=$now
+    clock
+    if [ $((now - well)) -ge 1500 ]; then
+      why="not healthy for 15 s: $trouble"
+      break
+    fi
+  done
+  [ -n "$why" ] || return
+  [ -z "$FROM" ] || [ -d "$BASE/releases/$FROM" ] || return
+  [ -z "$FROM" ] || prepare_link "$FROM" .current.back
+  stopped=$now
+  quote "after it had been kept: $why"
+  roll_back "$quoted"
+}
+
 last_phase() { sed -n 's/^phase\t\([a-z-]*\)\t[0-9]*$/\1/p' journal | tail -n 1; }
 
 if [ "${1:-}" = boot ]; then
   [ -f journal ] || exit 0
   # None: it was cut short when it had begun, and had stopped nothing.
-  case "$(last_phase)" in
+  last=$(last_phase)
+  case "$last" in
     kept | rolled-back | rollback-failed) exit 0 ;;
   esac
-  read -r verdict _ 2>/dev/null <"verdict.$ID" || verdict=
-  if [ "$verdict" = keep ] && [ "$(readlink "$BASE/current")" = "releases/$TO" ]; then
+  clock
+  if grep -q "^phase${tab}stopping" journal; then stopped=$now; fi
+  [ "$last" != migrating ] || migrating=yes
+  verdict_came || verdict=
+  if [ "${RESCUE:-}" = 1 ]; then
+    if [ "$verdict" = keep ] && leads_to "$TO" && serves "$HEALTH_TIMEOUT"; then
+      close kept "$reason" "$downtime"
+      exit 0
+    fi
+    roll_back '"the activation was killed on the server"'
+  fi
+  if [ "$verdict" = keep ] && leads_to "$TO"; then
     close kept '"kept; the host rebooted before it could say so"' null
     exit 0
   fi
-  phase rolling-back
   mark_failed
-  if [ -n "$FROM" ]; then link_to "$FROM"; else rm -f "$BASE/current"; fi
+  note reason '"the host rebooted during the activation"'
+  phase rolling-back
+  if [ -n "$FROM" ]; then point "$FROM" .current.back; else rm -f "$BASE/current"; fi
   close rolled-back '"the host rebooted during the activation"' null
   exit 0
 fi
 
-stopped=0
 # Old ones only: Ctrl-C may have written ours already.
 for old in verdict.*; do
   case "$old" in "verdict.$ID" | "verdict.$ID.new") ;; *) rm -f "$old" ;; esac
 done
-printf 'id\t%s\nkind\t%s\nto\t%s\nfrom\t%s\nbefore\t%s\n' \
-  "$ID" "$KIND" "$TO" "$FROM" "$(invocation)" >journal.new
-mv -T journal.new journal
+! serves 3 || was_serving=yes
+value InvocationID
+printf 'id\t%s\nkind\t%s\nto\t%s\nfrom\t%s\nbefore\t%s\nserving\t%s\n' \
+  "$ID" "$KIND" "$TO" "$FROM" "$value" "$was_serving" >journal.new
+mv -T journal.new journal || exit 77
 trap terminated TERM
-if ! record '"outcome":"begun"}' || ! head -c 65536 /dev/zero >reserve; then
-  roll_back '"the disk is full"'
+# All that takes room or an inode comes before the stop.
+if ! record '"outcome":"begun"}' || ! mkdir -p failed || ! head -c 65536 /dev/zero >reserve ||
+  ! prepare_link "$TO" .current.new || { [ -n "$FROM" ] && ! prepare_link "$FROM" .current.back; }; then
+  roll_back '"the disk is full, or cannot be written"'
 fi
 
-if [ "$MIGRATE" = before-stop ]; then
-  phase migrating
-  ctl start "$SERVICE-migrate.service" || roll_back '"the migration failed"'
-fi
+[ "$MIGRATE" != before-stop ] || migrate
 
 clock
 stopped=$now
 phase stopping
 stop_service || roll_back '"the service did not stop"'
-
-if [ "$MIGRATE" = after-stop ]; then
-  phase migrating
-  ctl start "$SERVICE-migrate.service" || roll_back '"the migration failed"'
+if ! vacant; then
+  quote "with the service stopped, somebody else holds port $HEALTH_PORT ($HEALTH_URL): $held"
+  roll_back "$quoted"
 fi
+note strangers "$strangers"
+[ -z "$front" ] || note front "$code"
+
+[ "$MIGRATE" != after-stop ] || migrate
 
 phase linking
-link_to "$TO" || roll_back '"the link could not be changed"'
+point "$TO" .current.new || roll_back '"the link could not be changed"'
 
 phase starting
-ctl reset-failed "$SERVICE.service" 2>/dev/null
-ctl start "$SERVICE.service" || roll_back '"the service did not start"'
-printf 'after\t%s\n' "$(invocation)" >>journal
+start_service || roll_back '"the service did not start"'
+ask
+value InvocationID
+ours=$value
+note after "$ours"
 phase waiting
 
 clock
 deadline=$((now + VERDICT_SECONDS * 100))
 turns=0
 while [ "$now" -lt "$deadline" ]; do
-  if [ -f "verdict.$ID" ]; then
-    { read -r verdict; read -r reason; read -r downtime; } <"verdict.$ID"
-    if [ "$verdict" = keep ]; then
-      close kept "$reason" "$downtime"
-      exit 0
-    fi
-    roll_back "$reason"
+  if verdict_came; then
+    [ "$verdict" = keep ] || roll_back "$reason"
+    leads_to "$TO" || roll_back '"somebody else changed the link current meanwhile"'
+    if broken; then quote "$why" && roll_back "$quoted"; fi
+    if [ "$WATCH" -gt 0 ]; then note watching "$(($(date +%s) + WATCH))"; fi
+    close kept "$reason" "$downtime"
+    [ "$WATCH" = 0 ] || stand_by
+    exit 0
   fi
   # Not at every turn, and ever more seldom: the new release boots on the same cores.
   turns=$((turns + 1))
-  if [ $((turns % 8)) = 0 ] && systemctl is-failed --quiet "$SERVICE.service" 9>&-; then
-    roll_back '"the service failed"'
-  fi
+  if [ $((turns % 8)) = 0 ] && broken; then quote "$why" && roll_back "$quoted"; fi
   if [ "$turns" -le 40 ]; then sleep 0.05; elif [ "$turns" -le 120 ]; then sleep 0.1; else sleep 0.2; fi
   clock
 done
