@@ -1,5 +1,6 @@
 """`fab attach`: taking up a running activation whose client was cut off."""
 
+import time
 from contextlib import ExitStack
 
 from pipeline.errors import UsageProblem
@@ -45,6 +46,7 @@ def _running(member: Member, survey: Survey) -> Activation:
     if "id" not in journal or "to" not in journal:
         raise UsageProblem(f"{member}: the journal of the running activation cannot be read")
     manifest = survey.versions.get(journal["to"], {})
+    until = journal.get("watching", "")
     return Activation(
         id=journal["id"],
         kind="rollback" if journal.get("kind") == "rollback" else "deploy",
@@ -55,4 +57,5 @@ def _running(member: Member, survey: Survey) -> Activation:
         version=str(manifest.get("version", "")),
         commit=str(manifest.get("commit", "")),
         started="",
+        watch=max(0, int(until) - int(time.time())) if until.isdigit() else 0,
     )

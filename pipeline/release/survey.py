@@ -195,9 +195,11 @@ def serving_stack(history: Iterable[Entry]) -> list[str]:
     never kept, is never gone back to (research/deploy.md section 2.5).
     """
     stack: list[str] = []
-    # The last word on each: one that was kept may have been rolled back while it was watched.
-    for entry in ended(history):
-        if entry.outcome != "kept":
+    history = list(history)
+    # Kept, and then rolled back while it was watched.
+    undone = {(entry.id, entry.to) for entry in history if entry.outcome.startswith("roll")}
+    for entry in history:
+        if entry.outcome != "kept" or (entry.id, entry.to) in undone:
             continue
         if not stack and entry.before:
             stack.append(entry.before)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -154,7 +155,7 @@ class Stage:
         return [line.split("\t")[1] for line in lines if line.startswith("phase\t")]
 
     def until(self, phase: str) -> None:
-        limit = time.monotonic() + 20
+        limit = time.monotonic() + 60
         while not (self.base / ".deploy/journal").exists() or phase not in self.phases:
             assert time.monotonic() < limit
             time.sleep(0.01)
@@ -431,3 +432,195 @@ def test_launch_that_finds_no_room_starts_nothing(stage: Stage):
     assert ended.returncode == NO_ROOM
     assert not (stage.play / "asked").exists()
     assert stage.current == A
+
+
+# Fails: every call (`always`) or the next one (`once`), from when the test says so.
+BREAKABLE = """\
+#!/bin/sh
+if [ -f "$PLAY/broken-{name}" ]; then
+  [ "$(cat "$PLAY/broken-{name}")" = always ] || rm -f "$PLAY/broken-{name}"
+  exit 1
+fi
+exec {program} "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        *((name, "always") for name in ("sync", "sed", "tail", "tr", "date", "sleep", "rm")),
+        *((name, "once") for name in ("mv", "readlink", "sudo", "systemctl", "curl", "head")),
+    ],
+)
+def test_no_failing_program_ends_the_way_back(stage: Stage, name: str, how: str):
+    path = stage.play / "bin" / name
+    if path.exists():
+        path = path.rename(path.with_name(f"{name}.real"))
+    program = path if path.exists() else shutil.which(name)
+    shim = stage.play / "bin" / name
+    shim.write_text(BREAKABLE.format(name=name, program=program))
+    shim.chmod(0o755)
+    running = stage.start()
+    stage.until("waiting")
+    (stage.play / f"broken-{name}").write_text(how)
+    stage.verdict(keep=False)
+    assert stage.ended(running) == 10
+    assert stage.current == A
+    assert (stage.play / "running").read_text() == f"releases/{A}\n"
+
+
+def test_nothing_that_cannot_be_written_ends_the_way_back(stage: Stage):
+    """As on a disk that has gone read-only, or has neither block nor inode."""
+    place = stage.base / ".deploy"
+    running = stage.start()
+    stage.until("waiting")
+    for name in ("journal", "history.jsonl"):
+        (place / name).rename(place / f"{name}.away")
+        (place / name).mkdir()
+    (place / "reserve").unlink()
+    (place / "failed").rmdir()
+    (place / "failed").write_text("no directory\n")
+    stage.verdict(keep=False)
+    assert stage.ended(running) == 10
+    assert stage.current == A
+    assert (stage.play / "running").read_text() == f"releases/{A}\n"
+
+
+def test_where_the_link_cannot_be_changed_back_something_is_started(stage: Stage):
+    shim = stage.play / "bin/mv"
+    shim.write_text(BREAKABLE.format(name="mv", program=shutil.which("mv")))
+    shim.chmod(0o755)
+    script = stage.script().replace("HEALTH_DEADLINE=20", "HEALTH_DEADLINE=1")
+    object.__setattr__(stage, "script", lambda **_: script)
+    running = stage.start()
+    stage.until("waiting")
+    (stage.play / "broken-mv").write_text("always")
+    (stage.base / "current").unlink()  # and no link is made anew
+    (stage.base / "current").mkdir()
+    stage.verdict(keep=False)
+    assert stage.ended(running) == 11
+    assert (stage.play / "running").exists()
+    assert stage.history[0]["outcome"] == "rollback-failed"
+
+
+def test_somebody_else_on_the_port_is_named_and_nothing_is_migrated(stage: Stage):
+    (stage.play / "squatter").write_text("fine")
+    line = SQUAT.format("0100007F", 54321)
+    for name in ("squat", "tcp"):
+        (stage.play / name).write_text(line)
+    assert stage.ended(stage.start()) == 10
+    assert stage.current == A
+    assert f"start {unit('-migrate')}" not in stage.asked
+    assert "holds port 8000" in str(stage.history[0]["reason"])
+    assert "(uid 54321)" in str(stage.history[0]["reason"])
+
+
+@pytest.mark.parametrize(("code", "taken"), [("502", False), ("503", False), ("404", True)])
+def test_proxy_whose_service_is_down_is_not_somebody_else(stage: Stage, code: str, taken: bool):
+    (stage.play / "squatter").write_text("gateway")
+    (stage.play / "code").write_text(code)
+    (stage.play / "squat").write_text(SQUAT.format("00000000", 33))
+    script = stage.script().replace("HEALTH_DEADLINE=20", "HEALTH_DEADLINE=1")
+    object.__setattr__(stage, "script", lambda **_: script)
+    running = stage.start()
+    if taken:
+        assert stage.ended(running) in (10, 11)
+        assert "migrating" not in stage.phases
+        return
+    stage.until("waiting")
+    (stage.play / "code").write_text("200")
+    assert "front" in (stage.base / ".deploy/journal").read_text()
+    stage.verdict(keep=True)
+    assert stage.ended(running) == 0
+
+
+def test_kept_is_not_said_of_a_link_that_somebody_changed(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    (stage.base / "current").unlink()
+    (stage.base / "current").symlink_to(f"releases/{A}")
+    stage.verdict(keep=True)
+    assert stage.ended(running) == 10
+    assert "somebody else changed the link" in str(stage.history[0]["reason"])
+
+
+def test_kept_is_not_said_of_another_invocation(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    (stage.play / "invocation").write_text("by hand\n")
+    stage.verdict(keep=True)
+    assert stage.ended(running) == 10
+    assert "somebody else restarted the service" in str(stage.history[0]["reason"])
+
+
+def test_an_ended_process_is_not_waited_for_although_systemd_restarts_it(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    (stage.play / "ended").touch()
+    while stage.phases[-1] == "waiting":
+        time.sleep(0.01)
+    (stage.play / "ended").unlink()
+    assert stage.ended(running) == 10
+    assert stage.history[0]["reason"] == "the service ended, and systemd restarts it"
+
+
+def test_a_migration_is_ended_at_its_limit(stage: Stage):
+    (stage.play / "long").touch()
+    script = stage.script().replace("MIGRATE_TIMEOUT=900", "MIGRATE_TIMEOUT=1")
+    object.__setattr__(stage, "script", lambda **_: script)
+    assert stage.ended(stage.start()) == 10
+    assert stage.history[0]["reason"] == "the migration was ended after 1 s (migrate_timeout)"
+    assert stage.current == A
+
+
+def test_a_migration_is_ended_by_a_verdict(stage: Stage):
+    (stage.play / "long").touch()
+    running = stage.start()
+    stage.until("migrating")
+    stage.verdict(keep=False)
+    assert stage.ended(running) == 10
+    assert stage.history[0]["reason"] == "said so"
+
+
+def test_a_killed_activation_is_put_right_while_the_host_runs(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    kill(running)
+    assert stage.ended(stage.start("boot", rescue=True)) == 10
+    assert stage.current == A
+    assert (stage.play / "running").read_text() == f"releases/{A}\n"
+    assert stage.history[-1]["reason"] == "the activation was killed on the server"
+    # One that has ended in its own way is left alone.
+    assert stage.ended(stage.start("boot", rescue=True)) == 0
+    assert len(stage.history) == 1
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_watched_after_it_was_kept(stage: Stage, ends: bool):
+    script = stage.script().replace("WATCH=0", f"WATCH={30 if ends else 2}")
+    object.__setattr__(stage, "script", lambda **_: script)
+    running = stage.start()
+    stage.until("waiting")
+    stage.verdict(keep=True)
+    stage.until("kept")
+    if ends:
+        (stage.play / "ended").touch()
+        stage.until("rolling-back")
+        (stage.play / "ended").unlink()
+    assert stage.ended(running) == (10 if ends else 0)
+    assert stage.current == (A if ends else B)
+    outcomes = [entry["outcome"] for entry in stage.history]
+    assert outcomes == (["kept", "rolled-back"] if ends else ["kept"])
+
+
+def test_watch_ends_when_it_is_told_to(stage: Stage):
+    script = stage.script().replace("WATCH=0", "WATCH=60")
+    object.__setattr__(stage, "script", lambda **_: script)
+    running = stage.start()
+    stage.until("waiting")
+    stage.verdict(keep=True)
+    stage.until("kept")
+    time.sleep(0.1)
+    running.terminate()
+    assert stage.ended(running) == 0
+    assert stage.current == B

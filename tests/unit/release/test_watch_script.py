@@ -88,7 +88,8 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Watched:
             check=False,
         )
         assert ended.stderr == ""
-        return ended.returncode, ended.stdout.split("\n")[:-1]
+        lines = ended.stdout.split("\n")[:-1]
+        return ended.returncode, [line for line in lines if not line.startswith("manifest\t")]
 
     return run
 

@@ -263,7 +263,8 @@ cd "$BASE/.deploy" || exit 1
 
 [ -f activation.lock ] || true >activation.lock
 exec 9<activation.lock
-if ! flock -n 9; then
+# The rescue of an activation that has just failed may hold it for a moment.
+if ! flock -w 2 9; then
   echo "another activation of $ENVIRONMENT is running" >&2
   exit 75
 fi
