@@ -81,7 +81,8 @@ async def run_command(context: Context, check: Check) -> Outcome:
     """Run a check that is one program in the application's directory."""
     result = await context.execute(check)
     # It may start a program of its own.
-    facts = await asyncio.to_thread(check.facts, context.app, context.environ)
+    environ = {**context.environ, **check.extra_environment}
+    facts = await asyncio.to_thread(check.facts, context.app, environ)
     return outcome(check, result, judge(check, result, facts))
 
 

@@ -11,7 +11,7 @@ from pipeline.settings import PROJECT
 from .repositories import isolated, repository, stand_in
 
 FAKE_MIX = """#!/bin/sh
-[ ! -e "$HOME/bad" ] || { echo "** (Mix) no"; exit 1; }
+[ ! -e "$HOME/bad" ] || { echo "** (Mix) mix format failed due to --check-formatted."; exit 1; }
 """
 BROKEN = [">&-", ">/dev/full", "2>&-", "2>/dev/full", ">/dev/full 2>&1", ">&- 2>&- <&-", "| true"]
 

@@ -57,8 +57,8 @@ def read(output: str, code: int, facts: Facts) -> Judgement:
     found = find(text)
     gaps = _gaps(text)
     if found or 0 < code < 32:
-        if not found and not _closed(text, said) and exception(text):
-            return unknown(exception(text))
+        if not found and not _closed(text, said):
+            return mix.told(output, code)
         also = f"; {gaps}" if gaps else ""
         silent = ", and yet it exits 0" if code == 0 else ""
         return failed(f"{_summary(text, said, found, code)}{silent}{also}")

@@ -3,12 +3,12 @@
 import re
 
 from pipeline.checks.findings import Finding, Severity
-from pipeline.checks.readers import Facts, by_exit_code, counted, exception, listed, plain, short
+from pipeline.checks.readers import Facts, counted, listed, plain, short
 from pipeline.checks.tools import mix
 from pipeline.checks.verdicts import Judgement, Verdict, failed, unknown
 
 
-def read(output: str, code: int, facts: Facts) -> Judgement:
+def read(output: str, code: int, _facts: Facts) -> Judgement:
     """Read dialyxir: 2 means warnings, 1 that it could not do its work or has unused filters.
 
     A pass needs its closing words: a BEAM that somebody ends exits 0.
@@ -17,7 +17,7 @@ def read(output: str, code: int, facts: Facts) -> Judgement:
     stopped = mix.why_stopped(text)
     if stopped:
         return unknown(stopped)
-    warned = code == 2 or "done (warnings were emitted)" in text
+    warned = "done (warnings were emitted)" in text
     filters = _unused_filters(text)
     if warned or "unused filters present" in text:
         said = [counted(_warnings(text), "warning")] if warned or _warnings(text) else []
@@ -29,9 +29,9 @@ def read(output: str, code: int, facts: Facts) -> Judgement:
         return failed("; ".join(said) + (", and yet it exits 0" if code == 0 else ""))
     if code == 1:
         why = re.search(r"^:dialyzer\.run error: .*(?:\n(?!Halting).*){0,2}", text, re.MULTILINE)
-        words = exception(text) or (short(why[0]) if why else "")
-        return unknown(words or "exit 1: dialyzer could not do its work")
-    judgement = by_exit_code(output, code, facts)
+        if why:
+            return unknown(short(why[0]))
+    judgement = mix.told(output, code)
     if judgement.verdict is not Verdict.PASSED:
         return judgement
     if "done (passed successfully)" not in text:

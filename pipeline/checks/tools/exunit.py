@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pipeline.checks.findings import Finding, Severity
 from pipeline.checks.readers import (
     Facts,
-    by_exit_code,
     exception,
     machine_trouble,
     plain,
@@ -144,10 +143,11 @@ def _without_count(text: str, code: int, facts: Facts) -> Judgement:
         return unknown(trouble or raised)
     if raised:
         return failed(f"before any test ran: {raised}")
-    judgement = by_exit_code("", code, facts)
-    if judgement.verdict is not Verdict.FAILED:
-        return judgement
-    return failed(f"exit {code} before ExUnit came to the end of the suite")
+    judgement = mix.told(text, code)
+    # Dots are tests, so the suite had begun; without our formatter nothing else tells.
+    if code < 126 and (suites or re.search(r"^[.*?]+$", text, re.MULTILINE)):
+        return failed(f"exit {code} before ExUnit came to the end of the suite")
+    return judgement
 
 
 def find(output: str) -> list[Finding]:

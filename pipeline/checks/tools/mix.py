@@ -15,6 +15,7 @@ from pipeline.checks.readers import (
     by_exit_code,
     counted,
     exception,
+    last_words,
     listed,
     machine_trouble,
     plain,
@@ -33,7 +34,8 @@ def read(output: str, code: int, _facts: Facts) -> Judgement:
 def told(output: str, code: int, found: str = "") -> Judgement:
     """Return the verdict on a mix task; `found` says what it found, if its words say so.
 
-    `found` counts whatever the exit code: some tasks exit 0 with findings.
+    `found` counts whatever the exit code: some tasks exit 0 with findings. An exit code alone is no
+    failure of the code: it may be a wrapper's, whose container does not run.
     """
     text = plain(output)
     stopped = why_stopped(text)
@@ -43,10 +45,9 @@ def told(output: str, code: int, found: str = "") -> Judgement:
         return failed(found)
     if code == 0:
         return PASSED
-    raised = exception(text)
-    if raised and code < 126:
-        trouble = machine_trouble(text)
-        return unknown(trouble or raised)
+    words = machine_trouble(text) or exception(text) or last_words(text)
+    if code < 126:
+        return unknown(words if words.startswith("** (") else f"exit {code}: {words or 'no words'}")
     return by_exit_code(output, code, {})
 
 
@@ -214,6 +215,8 @@ def formatting(output: str, code: int, facts: Facts) -> Judgement:
     if found:
         said = "file is" if len(found) == 1 else "files are"
         return told(output, code, f"{len(found)} {said} not formatted")
+    if code and "mix format failed due to --check-formatted" in text:
+        return told(output, code, "files are not formatted")
     judgement = told(output, code)
     if judgement.verdict is Verdict.PASSED and facts.get("inputs") == "none":
         return unknown("the inputs of .formatter.exs match no file: nothing was looked at")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import asking
+from pipeline import asking, mix_program
 from pipeline.checks.findings import Finding, Severity
 from pipeline.checks.readers import (
     Document,
@@ -36,7 +36,8 @@ def read(output: str, code: int, facts: Facts) -> Judgement:
     """Read sobelow. `conf` in the facts is the text of .sobelow-conf.
 
     Without `exit:` every finding counts that it prints, which are those from `threshold:` on.
-    `unparsed` in the facts are the sources that it skips, since they are no Elixir.
+    `unparsed` in the facts are the sources that it skips, since they are no Elixir; `parsed` says
+    whether that is known.
     """
     text = plain(output)
     if "does not appear to be a Phoenix application" in text:
@@ -55,10 +56,9 @@ def read(output: str, code: int, facts: Facts) -> Judgement:
     if unsure and (code == 1 or not limit):
         return failed(counted(unsure, "finding") + also)
     if code == 1 and not text.strip():
-        where = re.search(r'^\s*out:\s*"([^"]+)"', conf, re.MULTILINE)
-        return failed(
-            f"findings, which it wrote to {where[1]}" if where else "exit 1, without a word"
-        )
+        where = re.search(r'^\s*\[?\s*out:\s*"([^"]+)"', conf, re.MULTILINE)
+        if where:
+            return failed(f"findings, which it wrote to {where[1]}")
     judgement = mix.told(output, code)
     if judgement.verdict is not Verdict.PASSED:
         return judgement
@@ -87,6 +87,8 @@ def _gaps(text: str, facts: Facts) -> str:
     if "Web directory was not found" in text:
         gaps.append("sobelow did not find the sources (lib or web)")
     skipped = facts.get("unparsed", "").split("\n") if facts.get("unparsed") else []
+    if facts.get("parsed") == "no":
+        gaps.append("Elixir does not say which sources sobelow skips as it cannot parse them")
     if skipped:
         gaps.append(f"sobelow skips what it cannot parse: {listed(skipped)}")
     return "; ".join(gaps)
@@ -190,7 +192,7 @@ def show(output: str) -> str:
 _PARSE = (
     'for f <- Path.wildcard("{lib,web}/**/*.ex"), not String.contains?(f, "/mix/tasks/"), '
     "match?({:error, _}, Code.string_to_quoted(File.read!(f), emit_warnings: false)), "
-    'do: IO.puts("UNPARSED " <> f)'
+    'do: IO.puts("UNPARSED " <> f); IO.puts("PARSED")'
 )
 
 
@@ -198,5 +200,8 @@ def sources(app: Path, environ: Mapping[str, str]) -> Facts:
     """Return the text of .sobelow-conf, and the sources that are no Elixir, one a line."""
     path = app / ".sobelow-conf"
     conf = path.read_text("utf-8", "replace") if path.is_file() else ""
-    said = asking.answer(environ, *mix.EVAL, _PARSE, cwd=app)
-    return {"conf": conf, "unparsed": "\n".join(re.findall(r"^UNPARSED (.+)$", said, re.MULTILINE))}
+    own = mix_program.is_elixirs_own(environ.get("PATH"))
+    said = asking.answer(environ, *(("elixir", "-e") if own else mix.EVAL), _PARSE, cwd=app)
+    names = re.findall(r"^UNPARSED (.+)$", said, re.MULTILINE)
+    told = re.search(r"^PARSED$", said, re.MULTILINE) is not None
+    return {"conf": conf, "unparsed": "\n".join(names), "parsed": "yes" if told else "no"}

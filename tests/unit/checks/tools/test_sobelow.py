@@ -46,6 +46,12 @@ def test_output_that_was_cut_is_no_pass():
     assert "too much" in judgement.reason
 
 
+def test_where_elixir_does_not_answer_nobody_knows_what_was_skipped(tmp_path: Path):
+    clean, _ = recording("sobelow-clean")
+    facts = sobelow.sources(tmp_path, {"PATH": str(tmp_path)})
+    assert sobelow.read(clean, 0, facts).verdict is Verdict.UNKNOWN
+
+
 @needs_mix
 def test_real_elixir_names_the_sources_that_sobelow_skips(tmp_path: Path):
     app = tiny(tmp_path / "app", {})
@@ -54,6 +60,6 @@ def test_real_elixir_names_the_sources_that_sobelow_skips(tmp_path: Path):
     (app / "lib/mix/tasks/broken.ex").write_text("defmodule (\n")  # sobelow looks at no task
     (app / ".sobelow-conf").write_text("[exit: true]")
     facts = sobelow.sources(app, os.environ)
-    assert facts == {"conf": "[exit: true]", "unparsed": "lib/broken one.ex"}
+    assert facts == {"conf": "[exit: true]", "unparsed": "lib/broken one.ex", "parsed": "yes"}
     clean, _ = recording("sobelow-clean")
     assert sobelow.read(clean, 0, facts).verdict is Verdict.UNKNOWN
