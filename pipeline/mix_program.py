@@ -3,13 +3,12 @@
 We start `elixir` with a script of ours (checks/beam.exs, checks/evidence.exs). A `mix` that is a
 wrapper (docker, a devcontainer, nix) runs somewhere else: then the rows must go through it.
 
-Only os and re are imported, and no Path used: the commit hook asks, too (checks/repository.py).
+Only os is imported, and no Path used: the commit hook asks, too (checks/repository.py).
 """
 
 from __future__ import annotations
 
 import os
-import re
 
 from pipeline.checks.repository import which
 
@@ -36,7 +35,9 @@ def _manager(place: str, name: str) -> str:
     """Return the version manager whose shim this is; nothing for any other program."""
     if os.path.basename(os.path.realpath(place)) in ("mise", "rtx"):
         return "mise"
-    return "asdf" if re.search(rf'\basdf exec "?{name}"? '.encode(), _text(place)) else ""
+    text = _text(place)
+    shim = any(words.encode() in text for words in (f'asdf exec "{name}" ', f"asdf exec {name} "))
+    return "asdf" if shim else ""
 
 
 def _text(place: str) -> bytes:
