@@ -1,8 +1,12 @@
 """A deploy needs two sessions at once, and none that it has not opened before the stop."""
 
+import signal
+
+import pytest
+
 from tests.system.artifacts import Builder
 from tests.system.hosts import Host
-from tests.system.site import Site, current, version
+from tests.system.site import Site, assert_serves, current, version
 
 
 def limit(host: Host, sessions: int) -> None:
@@ -55,3 +59,24 @@ def test_a_user_without_processes_is_refused_before_anything_stops(serving: Site
     assert ended.code in (2, 13), ended.text
     assert "Traceback" not in ended.text
     assert (current(host), version(host)) == (first, "1.0.0")
+
+
+@pytest.mark.parametrize("step", ["lock", "upload"])
+def test_a_client_that_has_lost_its_lock_meanwhile_changes_nothing(
+    serving: Site, build: Builder, step: str
+):
+    host = serving.hosts[0]
+    late = serving.start("deploy", f"--artifact={build('1.1.0', extra_migrations=1)}")
+    assert late.stdout is not None
+    while f" {step} " not in (line := late.stdout.readline()):
+        assert line, "it ended before that step"
+    late.send_signal(signal.SIGSTOP)
+    serving.done("unlock", "--yes")
+    name = serving.deploy(build("1.2.0"))["release"]
+    late.send_signal(signal.SIGCONT)
+    out, err = late.communicate(timeout=120)
+    assert late.returncode == 12, out + err
+    assert "lost its lock of staging" in err
+    assert "Traceback" not in err
+    assert_serves(host, name, "1.2.0")
+    assert "1.1.0" not in [entry["version"] for entry in serving.history()]
