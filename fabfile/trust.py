@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def trust(target: Target, fingerprint: str = "", yes: bool = False) -> None:
     """Show the host key that each host answers with, and pin it in hosts.toml once confirmed.
 
+    Where hosts.toml takes it from a variable, that variable is written into .env.
     Compare the fingerprint with the server's own first, on its console:
     `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`. --yes needs --fingerprint. A key that has
     changed is pinned only after the environment's name was typed. Exit: 0 pinned, 2 not confirmed
@@ -40,6 +42,9 @@ def trust(target: Target, fingerprint: str = "", yes: bool = False) -> None:
     if all(answer.state == "pinned" for answer in answers):
         return
     changed = any(answer.state == "changed" for answer in answers)
+    path, dotenv = hosts_file(settings.environment()), settings.PROJECT / ".env"
+    where = trusting.place(target, path, dotenv, os.environ)
+    sys.stdout.write(f"to be written to {where}\n")
+    sys.stdout.flush()
     guards.confirm_trust(target.environment, changed=changed, yes=yes)
-    line = trusting.pin(target, answers, hosts_file(settings.environment()))
-    sys.stdout.write(f"hosts.toml [{target.environment.name}]: {line}\n")
+    sys.stdout.write(f"{trusting.pin(target, answers, path, dotenv)}\n")

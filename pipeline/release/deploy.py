@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from pipeline.errors import RollbackFailed, RolledBack
-from pipeline.release import cleanup, ecto, gate, naming, preflight, shell
+from pipeline.release import cleanup, ecto, gate, naming, preflight, shell, ways
 from pipeline.release import dump as dumps
 from pipeline.release import fleet as fleets
 from pipeline.release import summary as summaries
@@ -65,7 +65,8 @@ def deploy(
         tell_since(fleet, found, say)
         with say.step("upload") as step:
             sent = uploads.upload(fleet, found, cargo, name)
-            step.note = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
+            amounts = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
+            step.note = "; ".join([amounts, *cargo.notes])
         with say.step("backup") as step:
             pending = prepare(fleet, found, cargo, name, create_databases=create_databases)
             step.note = f"{found[0].current or 'nothing to back up'}; {_pending_note(pending)}"
@@ -161,7 +162,9 @@ def examine(
 def doctor(target: Target, artifact: Artifact | None) -> list[preflight.Finding]:
     """Look at everything that a deploy to `target` needs; changes nothing."""
     with fleets.connected(target) as fleet:
-        return examine(fleet, fleets.survey(fleet), artifact.manifest if artifact else None)
+        found = fleets.survey(fleet)
+        findings = examine(fleet, found, artifact.manifest if artifact else None)
+        return [*findings, *ways.examine(fleet, found)]
 
 
 def prepare(

@@ -79,7 +79,36 @@ def connected(target: Target, user: str = "") -> Iterator[Fleet]:
             return Member(host, connection)
 
         members = each(open_one, target.hosts)
+        _require_apart(environment, members)
         yield Fleet(environment, layouts.of(environment), tuple(members), secrets.token_hex(8))
+
+
+def _require_apart(environment: Environment, members: Sequence[Member]) -> None:
+    """Refuse two addresses of one machine: with one host key, one kernel and one set of processes.
+
+    Clones of an image have the same host key, but not the rest.
+    """
+    keys = [member.connection.transport.get_remote_server_key().asbytes() for member in members]
+    alike = [member for member, key in zip(members, keys, strict=True) if keys.count(key) > 1]
+    seen: dict[str, Member] = {}
+    for member, ran in zip(alike, each(_kernel, alike) if alike else [], strict=True):
+        if ran and ran in seen:
+            raise _same_machine(environment.name, member, str(seen[ran]))
+        seen[ran] = member
+
+
+def _kernel(member: Member) -> str:
+    """Return what tells a running machine or container from any other; "" if it does not say."""
+    script = "cat /proc/sys/kernel/random/boot_id && readlink /proc/self/ns/pid"
+    said = execute.sh(member.connection, script)
+    return said.out if said.code == 0 else ""
+
+
+def _same_machine(name: str, member: Member, other: str) -> UsageProblem:
+    return UsageProblem(
+        f"hosts.toml [{name}]: {member} and {other} are one machine; nothing was touched",
+        remedy="name it once in `hosts`",
+    )
 
 
 def each(work: Callable[[A], T], items: Sequence[A]) -> list[T]:
@@ -262,8 +291,10 @@ def _refusal(fleet: Fleet, member: Member, held: execute.Held) -> Problem:
         text = next((line[7:] for line in held.lines if line.startswith("locked\t")), "")
         try:
             who = json.loads(text)
+            if who.get("token") == fleet.token:
+                raise _same_machine(name, member, "another host of it")
             details = f"{who['by']} since {who['since']}, running `{who['command']}`"
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             details = "someone else"
         return taken(str(member), name, details)
     if any(line.startswith("unready\t") for line in held.lines):

@@ -4,16 +4,14 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from paramiko import Agent
-from paramiko.ssh_exception import SSHException
-
 from pipeline import redaction
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release import envfile, provision
 from pipeline.release import fleet as fleets
 from pipeline.release.fleet import Fleet, Member
-from pipeline.remote import execute, keys
-from pipeline.remote.inventory import Environment, Target
+from pipeline.remote import execute, keys, known_hosts, login, sshconfig
+from pipeline.remote.inventory import Environment, Host, Target
+from pipeline.remote.known_hosts import Key
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def setup(
     """
     environment = target.environment
     text = _environment_text(env_file)
-    public = deploy_key or public_key(environment)
+    public = deploy_key or public_key(environment, target.hosts[0])
     with fleets.connected(target, user=environment.setup_user) as fleet:
         script = provision.script(
             fleet.layout,
@@ -56,20 +54,19 @@ def setup(
         return fleets.each(lambda member: _one(fleet, member, script, text), fleet.members)
 
 
-def public_key(environment: Environment) -> str:
-    """Return the public line of the key that deploys will use. Raises UsageProblem."""
+def public_key(environment: Environment, host: Host | None = None) -> str:
+    """Return the public line of the key that deploys will use. Raises UsageProblem.
+
+    Without one in hosts.toml, it is the only key of the agent that ssh would ask for `host`.
+    """
     where = f"hosts.toml [{environment.name}]"
-    if text := keys.text_of(environment):
-        return keys.public_line(keys.private_key(text, f"{where}: `key`"))
-    if environment.key_file:
-        path = Path(environment.key_file).expanduser()
-        if not path.is_file():
-            raise UsageProblem(f"{where}: `key_file` = {path} does not exist")
-        return keys.public_line(keys.private_key(path.read_text("utf-8"), f"{where}: `key_file`"))
-    try:
-        offered = Agent().get_keys()
-    except SSHException:
-        offered = ()
+    if environment.key or environment.key_file:
+        text, name, _ = keys.configured(environment)
+        passphrase = environment.key_passphrase
+        if keys.is_encrypted(text) and not passphrase and (blob := login.public_blob(text)):
+            return Key(known_hosts.kind_of(blob), blob).line  # the agent holds the private half
+        return keys.public_line(keys.private_key(text, f"{where}: {name}", passphrase or None))
+    offered = login.agent_keys(sshconfig.route(environment, host).agent) if host else ()
     if len(offered) == 1:
         return keys.public_line(offered[0])
     raise UsageProblem(

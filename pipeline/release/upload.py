@@ -25,9 +25,12 @@ class Cargo:
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
+        self.notes: list[str] = []
+        """What there is to say of its uploads."""
         self._pool = ThreadPoolExecutor(1)
         self._entries = self._pool.submit(differences.entries, artifact)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._tree: Path | None = None
         self._unpacking = Lock()
 
     @property
@@ -36,14 +39,15 @@ class Cargo:
         return self._entries.result()
 
     def tree(self) -> Path:
-        """Return where it is unpacked, for rsync; the first call does it."""
+        """Return where it is unpacked, for rsync; the first call does it. Raises OSError."""
         with self._unpacking:
-            if self._directory is None:
+            if self._tree is None:
                 self._directory = tempfile.TemporaryDirectory(prefix="qusto-release-")
                 place = Path(self._directory.name) / "release"
                 place.mkdir(mode=0o755)
                 artifacts.unpack(self.artifact, place)
-            return Path(self._directory.name) / "release"
+                self._tree = place
+            return self._tree
 
     def close(self) -> None:
         """Wait for the reading to end, and remove what was unpacked."""
@@ -85,20 +89,28 @@ def difference(cargo: Cargo, survey: Survey) -> Difference | None:
 
 
 def whole(fleet: Fleet, member: Member, survey: Survey, cargo: Cargo, name: str) -> int | None:
-    """Send all of the release by rsync, or its tarball by SFTP where that is missing.
+    """Send all of the release by rsync, or its tarball where that is missing or does not work.
 
     rsync sends of each file what the host lacks, whatever is there already, also from an upload
     that broke off. Returns the bytes sent, if they are known. Raises Unreachable.
     """
     incoming = fleet.layout.incoming
-    if not transfer.can_rsync(member.connection, "rsync" in survey.have):
-        tarball = incoming / f"{name}.tar.gz"
-        return transfer.upload_file(member.connection, cargo.artifact.path, tarball)
-    # Under one name always, so that the next deploy finds what a bad line has left of this one.
-    target = incoming / "release"
-    link = fleet.layout.releases / survey.current if survey.current else None
-    with transfer.ssh_options(fleet.environment, (member.host,)) as options:
-        return transfer.upload_tree(member.connection, options, cargo.tree(), target, link)
+    if transfer.can_rsync("rsync" in survey.have):
+        # Under one name always, so that the next deploy finds what a bad line has left of this one.
+        target = incoming / "release"
+        link = fleet.layout.releases / survey.current if survey.current else None
+        try:
+            with transfer.ssh_options(fleet.environment, member.host) as options:
+                return transfer.upload_tree(member.connection, options, cargo.tree(), target, link)
+        except transfer.RsyncUnusable as problem:
+            cargo.notes.append(f"{problem.message}; sent over the open connection instead")
+        except OSError as error:
+            # Most likely there is no room for temporary files: the tarball needs none.
+            cargo.notes.append(
+                f"rsync cannot be used from here: {error}; sent as a tarball instead"
+            )
+    tarball = incoming / f"{name}.tar.gz"
+    return transfer.upload_file(member.connection, cargo.artifact.path, tarball)
 
 
 def _piece(cargo: Cargo, survey: Survey) -> bytes:

@@ -291,7 +291,8 @@ def _request(transport: Transport, channel: Channel, command: str) -> None:
 def _try_to_send(channel: Channel, data: bytes) -> bool:
     """Send all of `data`; False if the other side has ended, whose words then tell why."""
     try:
-        channel.sendall(data)
+        # Sent in pieces, each cut off the rest: of bytes, that would copy the rest every time.
+        channel.sendall(memoryview(data))  # type: ignore[arg-type]  # the stubs know less
     except TimeoutError:
         raise
     except OSError:

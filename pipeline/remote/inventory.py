@@ -42,7 +42,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: str
     hosts: list[str]
     user: str = "deploy"
-    port: int = 22
+    port: int = 0
     key: str = ""
     key_file: str = ""
     key_passphrase: str = ""
@@ -61,7 +61,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     batch: int | str = "100%"
     backup_database: str = ""
     confirm: bool = False
-    connect_timeout: int = 10
+    connect_timeout: int = 0
     root: str = "/"
     health: Health = Health()
 
@@ -91,14 +91,14 @@ def public_texts(environment: Environment) -> list[str]:
 
 @dataclass(frozen=True)
 class Host:
-    """One machine of an environment."""
+    """One machine of an environment; without a port (0), ssh's configuration says which."""
 
     address: str
     port: int
 
     def __str__(self) -> str:
         """Return the address, with the port where it is not 22."""
-        return self.address if self.port == 22 else f"{self.address}:{self.port}"
+        return self.address if self.port in (0, 22) else f"{self.address}:{self.port}"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pipeline.errors import UsageProblem
 from pipeline.remote.inventory import Environment, Host
 
 _PIN_WORDS = 2
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-)?\}")
 _KEY = re.compile(r"[ \t]*host_key[ \t]*=[ \t]*")
 
 
@@ -43,12 +44,11 @@ def rewritten(text: str, name: str, pins: Sequence[str]) -> str:
     """
     line = setting(pins)
     before = tomllib.loads(text)
-    present: object = before[name].get("host_key", "")
-    variables = re.findall(r"\$\{([A-Za-z0-9_]+)", json.dumps(present))
+    variables = re.findall(r"\$\{([A-Za-z0-9_]+)", json.dumps(before[name].get("host_key", "")))
     if variables:
         raise UsageProblem(
-            f"hosts.toml [{name}]: `host_key` comes from ${{{variables[0]}}}; not changed",
-            remedy=f"set {variables[0]}, in .env or among CI's variables:",
+            f"hosts.toml [{name}]: `host_key` comes from {' and '.join(variables)}; not changed",
+            remedy=f"set {' and '.join(variables)}, in .env or among CI's variables, to hold:",
             detail="\n".join(f"    {pin}" for pin in pins),
         )
     after = _edited(text, name, line, "host_key" in before[name])
@@ -64,6 +64,14 @@ def rewritten(text: str, name: str, pins: Sequence[str]) -> str:
             detail=f"    {line}",
         )
     return after
+
+
+def variable(text: str, name: str) -> str:
+    """Return the variable that is all of `host_key` in the table `name`, "" if none is."""
+    present = tomllib.loads(text)[name].get("host_key", "")
+    only = present[0] if isinstance(present, list) and len(present) == 1 else present
+    match = _VARIABLE.fullmatch(only) if isinstance(only, str) else None
+    return match[1] if match else ""
 
 
 def setting(pins: Sequence[str]) -> str:

@@ -1,11 +1,11 @@
-"""How a release gets onto a real host: what differs in one piece, all of it by rsync or SFTP."""
+"""How a release gets onto a real host: what differs in one piece, by rsync, or as a tarball."""
 
 from tests.system.artifacts import Builder
 from tests.system.proxy import slow_line
 from tests.system.site import BASE, Site, assert_serves, current, wait_until
 
 
-def test_without_rsync_the_first_release_goes_by_sftp_and_the_next_in_one_piece(
+def test_without_rsync_the_first_release_goes_as_a_tarball_and_the_next_in_one_piece(
     site: Site, build: Builder
 ):
     host = site.hosts[0]

@@ -42,7 +42,7 @@ def test_every_key_but_hosts_has_the_documented_default(write):
     assert environment.branch == "develop"
     assert environment.confirm is False
     assert (environment.health.timeout, environment.health.deadline) == (20, 120)
-    assert target.hosts == (Host("web1", 22),)
+    assert target.hosts == (Host("web1", 0),)
 
 
 def test_production_asks_and_is_called_qusto(write):
@@ -55,7 +55,7 @@ def test_production_asks_and_is_called_qusto(write):
 def test_values_come_from_variables_and_may_name_several_hosts(write):
     path = write(STAGING)
     target = inventory.resolve(["staging"], path, {"STAGING_DEPLOY_HOST": "a, b:2222,[::1]:22"})
-    assert target.hosts == (Host("a", 22), Host("b", 2222), Host("::1", 22))
+    assert target.hosts == (Host("a", 0), Host("b", 2222), Host("::1", 22))
 
 
 def test_an_unset_variable_names_file_key_and_remedy(write):
@@ -73,7 +73,7 @@ def test_a_variable_with_a_default_may_be_unset(write):
 
 def test_another_environments_unset_variable_does_not_matter(write):
     path = write(STAGING + '[production]\nhosts = ["p1"]')
-    assert inventory.resolve(["production"], path, {}).hosts == (Host("p1", 22),)
+    assert inventory.resolve(["production"], path, {}).hosts == (Host("p1", 0),)
 
 
 def test_an_unknown_environment_names_the_nearest(write):
@@ -93,7 +93,7 @@ def test_no_name_with_a_default_takes_it(write):
 
 def test_hosts_of_one_environment_may_be_named_themselves(write):
     path = write('[staging]\nhosts = ["a", "b", "c"]')
-    assert inventory.resolve(["a", "c"], path, {}).hosts == (Host("a", 22), Host("c", 22))
+    assert inventory.resolve(["a", "c"], path, {}).hosts == (Host("a", 0), Host("c", 0))
 
 
 def test_two_environments_at_once_are_refused(write):
@@ -140,29 +140,39 @@ def test_the_key_never_shows_in_a_representation(write):
     assert "very-secret-key" not in repr(target)
 
 
-def pins(write, host_key: str, host: str) -> list[str]:
-    path = write(f'[staging]\nhosts = ["a", "b:2222"]\nhost_key = {host_key}')
+A, B = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43}" for letter in "AB")
+
+
+def pins(write, host_key: str, host: str, hosts: str = '["a", "b:2222"]') -> list[str]:
+    path = write(f"[staging]\nhosts = {hosts}\nhost_key = {host_key}")
     target = inventory.resolve(["staging"], path, {})
     chosen = next(found for found in target.hosts if found.address == host)
-    return connection.known_hosts_lines(target.environment, chosen)
+    return [key.line for key in connection.pinned_keys(target.environment, chosen)]
 
 
 def test_a_pin_without_a_name_is_for_every_host(write):
-    assert pins(write, '"ssh-ed25519 AAAA"', "a") == ["a ssh-ed25519 AAAA"]
-    assert pins(write, '"ssh-ed25519 AAAA"', "b") == ["[b]:2222 ssh-ed25519 AAAA"]
+    assert pins(write, f'"{A}"', "a") == [A]
+    assert pins(write, f'"{A}"', "b") == [A]
 
 
 def test_pins_of_a_fleet_name_their_hosts(write):
-    both = '["a ssh-ed25519 AAAA", "b:2222 ssh-ed25519 BBBB"]'
-    assert pins(write, both, "a") == ["a ssh-ed25519 AAAA"]
-    assert pins(write, both, "b") == ["[b]:2222 ssh-ed25519 BBBB"]
+    both = f'["a {A}", "b:2222 {B}"]'
+    assert pins(write, both, "a") == [A]
+    assert pins(write, both, "b") == [B]
 
 
-def test_two_keys_of_one_kind_for_one_host_are_refused(write):
+def test_of_two_keys_of_one_kind_either_is_right_where_it_is_clear_whose_they_are(write):
+    assert pins(write, f'["{A}", "{B}"]', "a", '["a"]') == [A, B]
+    assert pins(write, f'["a {A}", "a {B}", "b:2222 {A}"]', "a") == [A, B]
     with pytest.raises(UsageProblem, match="name the host in front of each"):
-        pins(write, '["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"]', "a")
+        pins(write, f'["{A}", "{B}"]', "a")
+
+
+def test_a_pin_that_is_no_key_is_refused(write):
+    with pytest.raises(UsageProblem, match="is not a public key"):
+        pins(write, '"ssh-ed25519 AAAA"', "a")
 
 
 def test_a_host_that_no_pin_names_is_refused(write):
     with pytest.raises(UsageProblem, match="pins no key for b:2222"):
-        pins(write, '"a ssh-ed25519 AAAA"', "b")
+        pins(write, f'"a {A}"', "b")

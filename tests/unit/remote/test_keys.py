@@ -1,5 +1,6 @@
 """Keys as secret stores give them: read whatever became of line ends, refused with a reason."""
 
+import base64
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -44,9 +45,17 @@ def environment(**settings: str) -> Environment:
         lambda text: text.strip().replace("\n", "\r\n"),
         lambda text: text.replace("\n", "\\n"),
         lambda text: f"\n\n{text}\n\n",
+        lambda text: text.replace("\n", " "),
+        lambda text: text.replace("\n", ""),
+        lambda text: text.replace("\n", "\\r\\n"),
+        lambda text: f'"{text.strip()}"',
+        lambda text: "'" + text.replace("\n", "\\n") + "'",
+        lambda text: "\n".join(f"    {line}" for line in text.splitlines()),
+        lambda text: "\ufeff" + text.replace("\n", "\r"),
+        lambda text: base64.b64encode(text.encode()).decode(),
     ],
 )
-def test_line_ends_do_not_matter(plain: str, spoil: Callable[[str], str]):
+def test_what_a_secrets_store_did_to_a_key_is_repaired(plain: str, spoil: Callable[[str], str]):
     whole = keys.private_key(plain, "`key`")
     assert keys.public_line(keys.private_key(spoil(plain), "`key`")) == keys.public_line(whole)
 
@@ -78,8 +87,29 @@ def test_key_that_stays_locked_says_why_and_never_what(
     assert locked.read_text().splitlines()[1] not in str(raised.value)
 
 
+@pytest.mark.parametrize("form", ["PEM", "PKCS8"])
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_every_form_of_a_key_is_read(tmp_path: Path, kind: str, form: str):
+    path = tmp_path / "key"
+    words = ["ssh-keygen", "-q", "-t", kind, "-m", form, "-N", PASSPHRASE, "-f", str(path)]
+    subprocess.run(words, check=True)
+    key = keys.private_key(path.read_text(), "`key`", PASSPHRASE)
+    assert path.with_name("key.pub").read_text().startswith(keys.public_line(key))
+    with pytest.raises(UsageProblem, match="is encrypted, and no passphrase was given"):
+        keys.private_key(path.read_text(), "`key`")
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda text: text[:200], lambda text: text.replace("a", "\u20ac"), lambda _: "x\x00"]
+)
+def test_what_is_no_key_is_refused_in_one_line(plain: str, spoil: Callable[[str], str]):
+    with pytest.raises(UsageProblem, match="does not hold a private key that can be read"):
+        keys.private_key(spoil(plain), "`key`")
+
+
 def test_plain_key_file_and_agent_are_left_to_ssh(tmp_path: Path):
     assert keys.text_of(environment()) == ""
+    make_keys(tmp_path / "key")
     assert keys.text_of(environment(key_file=str(tmp_path / "key"))) == ""
 
 
