@@ -42,7 +42,6 @@ def host() -> Iterator[Sandbox]:
 def status(host: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Exit]:
     """Return what runs `fab status` in this process, and gives how it ended."""
     monkeypatch.setenv("QUSTO_HOSTS", str(host.hosts_file))
-    monkeypatch.setattr(execute, "LOGIN", 1.0)
 
     def run() -> Exit:
         with pytest.raises(Exit) as caught:
@@ -64,6 +63,7 @@ def test_each_error_at_each_boundary_is_one_line_that_names_the_host(
 
     monkeypatch.setattr(boundary, fail)
     monkeypatch.setattr("pipeline.remote.connection._ATTEMPTS", 1)
+    monkeypatch.setattr(execute, "LOGIN", 1.0)
     ended = status()
     first, *_ = str(ended.message).splitlines()
     assert first.startswith("error: ")
