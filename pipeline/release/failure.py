@@ -29,6 +29,14 @@ def of(fleet: Fleet, watches: list[Watch], outcomes: list[Served], reason: str) 
     said = [f"{watch.member}: {now.text}" for watch, _, now in found if now]
     errors = [str(watch.progress.error) for watch, _, now in found if now and watch.progress.error]
     detail = "\n\n".join(filter(None, [*said, *errors, *(_diagnosis(watch) for watch in watches)]))
+    kept = [str(watch.member) for watch, served, _ in found if served.outcome == "kept"]
+    if kept and len(kept) < len(watches):
+        back = [served.host for _, served, _ in found if served.outcome != "kept"]
+        return RollbackFailed(
+            f"{own.to} was kept on {', '.join(kept)} but not on {', '.join(back)}: {why}",
+            remedy=f"look at each: `fab -H {fleet.environment.name} status`",
+            detail=detail,
+        )
     if lost:
         hosts = ", ".join(served.host for _, served in lost)
         troubles = [text for watch, _ in lost if (text := watch.progress.notes.get("trouble"))]

@@ -84,6 +84,18 @@ def terminated(arena: Arena, client: Client, before: Before) -> None:
     client.end()
 
 
+def killed(arena: Arena, client: Client, before: Before) -> None:
+    """SIGKILL of the activation on the server; the client goes on."""
+    arena.host.run("systemctl kill --signal=KILL qusto-deploy-staging", check=False)
+    client.end()
+
+
+def all_killed(arena: Arena, client: Client, before: Before) -> None:
+    """SIGKILL of the client and of the activation."""
+    client.kill()
+    arena.host.run("systemctl kill --signal=KILL qusto-deploy-staging", check=False)
+
+
 def none(arena: Arena, client: Client, before: Before) -> None:
     """Nothing more: the release itself is the fault."""
     client.end()
@@ -121,6 +133,8 @@ INJECTORS: dict[str, Callable[[Arena, Client, Before], None]] = {
     "sshd-stopped": sshd_stopped,
     "power": power,
     "terminated": terminated,
+    "killed": killed,
+    "all-killed": all_killed,
     "none": none,
     "disk-full": disk_full,
     "second-deploy": second_deploy,
@@ -159,7 +173,8 @@ def fixed() -> Iterator[Fault]:
         for how in ("kill", "interrupt", "interrupt-twice", "power", "link-gone", "sshd-stopped"):
             yield from (Fault(how, command, when) for when in everywhere)
         yield from (Fault("link-short", command, when) for when in OUTAGE[command])
-        yield from (Fault("terminated", command, when) for when in OUTAGE[command][1:-1])
+        for how in ("terminated", "killed", "all-killed"):
+            yield from (Fault(how, command, when) for when in OUTAGE[command][1:-1])
     for release in ("migration", "crash", "health"):
         for how in ("kill", "power", "link-gone", "interrupt", "terminated"):
             for name in RETURNING:

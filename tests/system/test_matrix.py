@@ -28,6 +28,7 @@ REPORT = ROOT / "benchmarks/out/faults.jsonl"
 SHORT = {
     Fault("kill", "rollback", Point("phase", "stopping")),
     Fault("power", "rollback", Point("phase", "starting")),
+    Fault("all-killed", "deploy", Point("phase", "stopping")),
     Fault("power", "deploy", Point("phase", "rolling-back"), "crash"),
 }
 

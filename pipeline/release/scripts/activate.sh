@@ -344,7 +344,17 @@ if [ "${1:-}" = boot ]; then
       close kept "$reason" "$downtime"
       exit 0
     fi
-    roll_back '"the activation was killed on the server"'
+    killed='"the activation was killed on the server"'
+    # It may have come back before it ended, and have had no room to say so.
+    if [ -n "$FROM" ] && leads_to "$FROM" && serves "$HEALTH_TIMEOUT"; then
+      [ "$migrating" = no ] || ctl stop "$SERVICE-migrate.service"
+      mark_failed
+      note reason "$killed"
+      phase rolling-back
+      close rolled-back "$killed" null
+      exit 10
+    fi
+    roll_back "$killed"
   fi
   if [ "$verdict" = keep ] && leads_to "$TO"; then
     close kept '"kept; the host rebooted before it could say so"' null

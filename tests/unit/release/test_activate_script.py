@@ -624,3 +624,15 @@ def test_watch_ends_when_it_is_told_to(stage: Stage):
     running.terminate()
     assert stage.ended(running) == 0
     assert stage.current == B
+
+
+def test_rescue_disturbs_nothing_that_came_back_but_could_not_be_written_down(stage: Stage):
+    running = stage.start()
+    stage.until("waiting")
+    kill(running)
+    (stage.base / "current").unlink()
+    (stage.base / "current").symlink_to(f"releases/{A}")
+    asked = stage.asked
+    assert stage.ended(stage.start("boot", rescue=True)) == 10
+    assert stage.asked == asked
+    assert stage.history[-1]["outcome"] == "rolled-back"

@@ -162,3 +162,30 @@ def test_migrations_of_newer_deploys_stay_applied_and_older_ones_are_not_named()
 def test_a_deploy_named_in_the_future_is_not_newer_than_those_after_it():
     history = [record("21000101_000000", "kept", "1_one"), record("20260101_000000", "kept")]
     assert survey.left_applied(history, "20260101_000000") == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        ({}, ""),
+        ({"NRestarts": "3"}, "it ended and was restarted 3 times"),
+        ({"ActiveState": "failed", "SubState": "failed"}, "it does not run now (failed, failed)"),
+        ({"InvocationID": "other"}, "the service was started again, by hand or by a reboot"),
+    ],
+)
+def test_what_became_of_the_last_release_is_known_by_its_process(unit: dict[str, str], said: str):
+    here = {"ActiveState": "active", "SubState": "running", "NRestarts": "0", "InvocationID": "a"}
+    text = [
+        f"current\treleases/{A}",
+        f"journal\tto\t{A}",
+        "journal\tafter\ta",
+        "phase\tkept",
+        *(f"unit\t{key}={value}" for key, value in {**here, **unit}.items()),
+    ]
+    assert survey.since(survey.parse(text)) == said
+
+
+def test_a_release_that_was_rolled_back_while_it_was_watched_never_served():
+    watched = [entry("deploy", A, B), entry("deploy", A, B, "rolled-back")]
+    found = survey.parse(lines(A, entry("deploy", "", A), *watched))
+    assert survey.serving_stack(found.history) == [A]
