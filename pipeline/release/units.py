@@ -167,7 +167,7 @@ RuntimeDirectory={output.parent.name}
 RuntimeDirectoryPreserve=yes
 {place}
 ExecStart=/bin/sh -c '{run}; code=$$?; cat {output}; exit $$code'
-TimeoutStartSec=3600
+TimeoutStartSec={max(3600, environment.migrate_timeout + 60)}
 """
 
 

@@ -305,7 +305,7 @@ stop_service() {
   reminder=$!
   ctl stop "$SERVICE.service"
   ended=$?
-  kill "$reminder"
+  kill -KILL "$reminder" # TERM would be lost on one that has not come to its trap yet
   wait "$reminder" 2>/dev/null
   return "$ended"
 }
@@ -429,7 +429,7 @@ close() {
   record "$told,\"phases\":[${phases%,}]}"
   sync history.jsonl 2>/dev/null || sync
   phase "$1"
-  rm -f "verdict.$ID" reserve
+  rm -f "verdict.$ID" reserve "$BASE/.current.back" "$BASE/.current.new"
 }
 
 # The reserve is room for the last lines, should the disk have run full; its inode becomes the mark.
@@ -532,7 +532,7 @@ migrate() {
   guard=$!
   ctl start "$SERVICE-migrate.service"
   ended=$?
-  kill "$guard" 2>/dev/null
+  kill -KILL "$guard" 2>/dev/null
   wait "$guard" 2>/dev/null
   migrating=no
   if verdict_came && [ "$verdict" != keep ]; then roll_back "$reason"; fi
