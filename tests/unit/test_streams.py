@@ -11,7 +11,10 @@ from pipeline.settings import PROJECT
 from .repositories import isolated, repository, stand_in
 
 FAKE_MIX = """#!/bin/sh
-[ ! -e "$HOME/bad" ] || { echo "** (Mix) mix format failed due to --check-formatted."; exit 1; }
+[ -e "$HOME/bad" ] || exit 0
+echo "** (Mix) Unused dependencies in mix.lock file:"
+echo "  * :a"
+exit 1
 """
 BROKEN = [">&-", ">/dev/full", "2>&-", "2>/dev/full", ">/dev/full 2>&1", ">&- 2>&- <&-", "| true"]
 
