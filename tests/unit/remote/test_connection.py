@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -380,3 +380,19 @@ def test_what_answers_but_is_no_ssh_server_is_told(sshd: Sshd):
     assert "Connection refused" in refusal(environment, Host("127.0.0.1", port))
     said = refusal(environment, Host("nowhere.invalid", 0))
     assert "its name cannot be resolved" in said.splitlines()[0]
+
+
+def test_a_login_that_prints_spoils_rsync_and_not_the_tarball(tmp_path: Path, home: Path):
+    noisy = 'ForceCommand echo Welcome; exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"'
+    with running(tmp_path / "sshd", home, noisy, ("ed25519",)) as sshd:
+        environment = sshd.environment(key_file=str(sshd.client), host_key=sshd.line())
+        connection = connections.connect(environment, sshd.host)
+        said = transfer.probe(connection, environment, sshd.host)
+        assert "the login shell there prints something of its own" in said
+        source = tmp_path / "tarball"
+        source.write_bytes(bytes(range(256)) * 8000)
+        target = tmp_path / "it's there"
+        assert transfer.upload_file(connection, source, PurePosixPath(target)) == 2_048_000
+        connection.close()
+        assert target.read_bytes() == source.read_bytes()
+        assert not target.with_name("it's there.part").exists()
