@@ -11,7 +11,6 @@ from pipeline.release import fleet as fleets
 from pipeline.release.fleet import Fleet, Member
 from pipeline.remote import execute, keys, known_hosts, login, sshconfig
 from pipeline.remote.inventory import Environment, Host, Target
-from pipeline.remote.known_hosts import Key
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def public_key(environment: Environment, host: Host | None = None) -> str:
         text, name, _ = keys.configured(environment)
         passphrase = environment.key_passphrase
         if keys.is_encrypted(text) and not passphrase and (blob := login.public_blob(text)):
-            return Key(known_hosts.kind_of(blob), blob).line  # the agent holds the private half
+            return known_hosts.key_of(blob).line  # the agent holds the private half
         return keys.public_line(keys.private_key(text, f"{where}: {name}", passphrase or None))
     offered = login.agent_keys(sshconfig.route(environment, host).agent) if host else ()
     if len(offered) == 1:

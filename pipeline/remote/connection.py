@@ -122,10 +122,14 @@ def answered_key(environment: Environment, host: Host, known: Known | None = Non
 
 
 def known_of(environment: Environment, host: Host, route: Route) -> Known:
-    """Return the keys that `host` may answer with: the pinned ones, or else known_hosts'."""
+    """Return the keys that `host` may answer with: the pinned ones, or else known_hosts'.
+
+    A key that known_hosts calls revoked is refused, pinned or not.
+    """
+    known = known_hosts.read(route.known_hosts, route.known_as)
     if environment.host_keys:
-        return Known(keys=tuple(pinned_keys(environment, host)))
-    return known_hosts.read(route.known_hosts, route.known_as)
+        return Known(tuple(pinned_keys(environment, host)), revoked=known.revoked)
+    return known
 
 
 def _connection(host: Host, route: Route, known: Known, **credentials: object) -> Connection:

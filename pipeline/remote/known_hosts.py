@@ -168,6 +168,11 @@ def _entries(lines: Iterable[bytes]) -> Iterator[tuple[str, str, Key]]:
             yield marker, hosts, Key(kind, blob)
 
 
+def key_of(blob: bytes) -> Key:
+    """Return the key that these bytes are."""
+    return Key(kind_of(blob), blob)
+
+
 def kind_of(blob: bytes) -> str:
     """Return the type that a key's bytes name, "" if they are none."""
     if len(blob) < struct.calcsize(">I"):

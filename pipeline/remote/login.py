@@ -165,7 +165,7 @@ def _of_configuration(route: Route) -> Identities:
         if text.startswith(("pkcs11provider", "hostbasedauthentication"))
     ]
     if not (offers or files or notes):
-        agent = "holds no key" if route.agent else "is not there"
+        agent = "gives no key" if route.agent else "is not there"
         notes.append(f"the ssh-agent {agent}, and none of the key files of ssh exists")
     return Identities(route.user, (*offers, *files), tuple(notes))
 

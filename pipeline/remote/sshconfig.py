@@ -59,6 +59,7 @@ _NOT_HONOURED = {
     "knownhostscommand": ("none",),
     "localforward": (),
     "pkcs11provider": ("none",),
+    "proxyusefdpass": ("no",),
     "remotecommand": ("none",),
     "remoteforward": (),
     "dynamicforward": (),
@@ -144,11 +145,11 @@ def _ask(name: str, user: str, port: int) -> dict[str, list[str]]:
     """Return what OpenSSH would do for `ssh -l user name`: keyword → values, in lower case."""
     if shutil.which("ssh") is None:
         return _ask_paramiko(name)
-    words = ["-G", *(["-l", user] if user else []), *(["-p", str(port)] if port else []), name]
+    words = ["-G", *(["-l", user] if user else []), *(["-p", str(port)] if port else [])]
     with _own_config() as config:
         try:
             ended = subprocess.run(
-                ["ssh", *config, *words],
+                ["ssh", *config, *words, "--", name],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,

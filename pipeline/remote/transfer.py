@@ -78,7 +78,9 @@ def ssh_options(environment: Environment, host: Host, user: str = "") -> Iterato
         settings = [*_ALWAYS.items(), *_way(route), *_host_keys(route, known)]
         if environment.host_keys:
             pins = directory / "known_hosts"
-            pins.write_text("".join(f"{_PIN_NAME} {key.line}\n" for key in known.keys))
+            lines = [f"{_PIN_NAME} {key.line}\n" for key in known.keys]
+            lines += [f"@revoked {_PIN_NAME} {known_hosts.key_of(b).line}\n" for b in known.revoked]
+            pins.write_text("".join(lines))
             settings += [
                 ("HostKeyAlias", _PIN_NAME),
                 ("UserKnownHostsFile", _quoted(pins)),
