@@ -11,6 +11,8 @@ here=$(pwd -P)
 # Settings for other installations would send the packages elsewhere, or nowhere.
 unset PIP_PREFIX PIP_TARGET PYTHONHOME PYTHONPATH
 export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0
+cache=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}
+if ! mkdir -p "$cache" 2>/dev/null || [ ! -w "$cache" ]; then export PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1; fi
 
 # What is installed ends with the place: programs and the editable install name it.
 wanted="$(cat pyproject.toml requirements/*.txt bootstrap/venv.sh | cksum) $here"

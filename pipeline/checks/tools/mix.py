@@ -118,6 +118,7 @@ _ERLANG = re.compile(
     r"(?P<file>[^\s:]+\.(?:erl|hrl|xrl|yrl)):(?P<line>\d+)(?::(?P<column>\d+))?: "
     r"(?P<kind>[Ww]arning: )?(?P<text>.+)"
 )
+_TRACE = re.compile(r" +\([a-z_]+ \d[^)]*\) ")
 _END = re.compile(
     r" *(?:warning|error): |==|\*\* \(|Compilation failed|Compiling \d|Generated \S+ app"
     r"|Finished in"
@@ -157,6 +158,8 @@ def _message(severity: Severity, head: str, below: Sequence[str]) -> Iterator[Fi
     words = [head.strip()]
     places: list[tuple[str, int, int]] = []
     for line in below:
+        if places and _TRACE.match(line):
+            break
         place = _place(line)
         if place:
             places.append(_at(place))

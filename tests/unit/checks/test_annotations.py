@@ -33,6 +33,21 @@ def test_paths_are_relative_to_the_repository_not_the_application():
     ]
 
 
+def test_elixir_1_18_names_unformatted_files_by_their_whole_path():
+    said = lines("format", Verdict.FAILED, recorded("mix-format-1.18"))
+    assert [line.partition(",title")[0] for line in said] == [
+        "::error file=app/lib/t.ex",
+        "::error file=app/lib/u.ex",
+    ]
+
+
+def test_stack_trace_below_a_syntax_error_of_elixir_1_18_is_no_finding():
+    said = lines("format", Verdict.FAILED, recorded("mix-format-syntax-1.18"))
+    assert said == [
+        "::error file=app/lib/t.ex,line=3,col=1,title=format::unexpected reserved word: end"
+    ]
+
+
 def test_npm_paths_go_through_the_package():
     said = lines("typecheck", Verdict.FAILED, recorded("tsc-5.9-pretty"))
     assert said[0].startswith(
