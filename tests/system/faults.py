@@ -1,12 +1,16 @@
 """The faults of the matrix: data (what, on which command, when) and how each is done for real."""
 
+import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.system.arena import PATIENCE, Arena, Before, Client, Point
+from tests.system.hosts import Host
 from tests.system.site import BASE, settled
 
 SHORT_OUTAGE = 3.0
@@ -107,6 +111,27 @@ def disk_full(arena: Arena, client: Client, before: Before) -> None:
     client.end()
 
 
+def inodes_gone(arena: Arena, client: Client, before: Before) -> None:
+    """Leave the disk of /var/www without a free inode until the client has ended."""
+    with no_inodes(arena.host):
+        client.end()
+        settled(arena.host, PATIENCE)
+
+
+@contextmanager
+def no_inodes(host: Host) -> Iterator[None]:
+    """Take the last free inode of the host's small disk /var/www for the time of the block."""
+    point = host.root / "var/www"
+    found = os.statvfs(point)
+    options = ["mount", "-o"]
+    used = found.f_files - found.f_ffree
+    subprocess.run([*options, f"remount,nr_inodes={used}", str(point)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*options, f"remount,nr_inodes={found.f_files}", str(point)], check=True)
+
+
 def second_deploy(arena: Arena, client: Client, before: Before) -> None:
     """Deploy once more, while the first client stands still; it must be refused as locked."""
     client.process.send_signal(signal.SIGSTOP)
@@ -137,6 +162,7 @@ INJECTORS: dict[str, Callable[[Arena, Client, Before], None]] = {
     "all-killed": all_killed,
     "none": none,
     "disk-full": disk_full,
+    "inodes-gone": inodes_gone,
     "second-deploy": second_deploy,
     "old-verdicts": old_verdicts,
 }
@@ -186,6 +212,7 @@ def fixed() -> Iterator[Fault]:
         yield from (Fault("second-deploy", command, when) for when in held)
         everywhere = [*BEFORE_OUTAGE[command], *OUTAGE[command]]
         yield from (Fault("disk-full", command, when) for when in everywhere)
+        yield from (Fault("inodes-gone", command, when) for when in OUTAGE[command])
         yield Fault("old-verdicts", command, Point("file", "holder"))
     yield Fault("old-verdicts", "deploy", Point("file", "holder"), "health")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.artifacts import Builder
+from tests.system.faults import no_inodes
 from tests.system.hosts import Host
 from tests.system.keys import KeyPair
 from tests.system.site import Site, assert_serves, current, journal_id, releases, seen
@@ -59,3 +60,18 @@ def test_a_disk_that_fills_in_the_outage_still_ends_in_one_serving_release(
     host.free_disk("/var/www")
     small.deploy(build("1.2.0"))
     assert_serves(host, current(host), "1.2.0")
+
+
+def test_the_way_back_needs_no_inode(small: Site, build: Builder):
+    host = small.hosts[0]
+    before = current(host)
+    small.write(health="deadline = 6\nmin_healthy = 0.5\ntimeout = 3")
+    earlier = journal_id(host)
+    client = small.start("deploy", f"--artifact={build('1.1.0', 'health')}")
+    seen(host, "waiting", earlier)
+    with no_inodes(host):
+        _, err = client.communicate(timeout=120)
+        assert client.returncode == 10, err
+        assert_serves(host, before, "1.0.0")
+    assert small.history()[-1]["outcome"] == "rolled-back"
+    small.deploy(build("1.2.0"))

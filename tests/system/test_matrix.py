@@ -69,7 +69,7 @@ def arenas(
 
 @pytest.mark.parametrize("fault", _rows())
 def test_one_known_release_serves_after(fault: Fault, arenas: Callable[[int], Arena]):
-    arena = arenas(SMALL_DISK if fault.how == "disk-full" else 0)
+    arena = arenas(SMALL_DISK if fault.how in ("disk-full", "inodes-gone") else 0)
     arena.broken = True  # until proven otherwise
     # A process that ends by itself with status 0 is well for a second or two.
     arena.site.write(health=PATIENT if fault.release == "exit0" else RULES)
