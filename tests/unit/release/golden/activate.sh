@@ -29,12 +29,13 @@ uptime=0
 body=
 dotted=
 told=
+proved=
 hex_of=
 MOST=66000 # bytes of an answer that are read
 
 # properties UNIT...: takes one process, however many units.
 properties() {
-  systemctl show -p ActiveState,SubState,MainPID,InvocationID,NRestarts "$@" 9>&-
+  systemctl show -p ActiveState,SubState,MainPID,InvocationID,NRestarts,ControlGroup "$@" 9>&-
 }
 
 # value NAME: set $value to that property in $service, or to nothing.
@@ -195,6 +196,18 @@ owner() {
   for one in $inodes; do
     case " $strangers " in *" $one "*) owner=other ;; esac
   done
+  # Once for each socket: a process of the same user may belong to another unit.
+  if [ "$owner" = own ] && [ "$proved" != "$inodes" ]; then
+    value ControlGroup
+    for one in $inodes; do
+      group "$one"
+      case "$group" in
+        "$value" | "$value"/*) ;;
+        *.service | *.scope) owner=other ;;
+      esac
+    done
+    [ "$owner" = other ] || proved=$inodes
+  fi
   if [ "$owner" = other ]; then
     if [ "$told" != "$inodes" ]; then
       told=$inodes
@@ -204,24 +217,24 @@ owner() {
   fi
 }
 
+# group INODE: set $group to the control group of that socket, and $seen to all that ss says of it.
+# Reading other users' descriptors takes root; this does not. Nothing where there is no ss.
+group() {
+  seen=$(ss -Htlnep "sport = :$port" 2>/dev/null 9>&- | grep "ino:$1 ")
+  group=${seen##* cgroup:}
+  group=${group%% *}
+  [ "$group" != "$seen" ] || group=
+}
+
 # holder: set $held to who holds the first socket of $uids and $inodes, as far as we can see it.
-# Reading other users' descriptors takes root; the control group of a socket does not (ss -e).
 holder() {
   one=${uids# }
   one=${one%% *}
   inode=${inodes# }
   inode=${inode%% *}
   held="user $(getent passwd "$one" 2>/dev/null | sed 's/:.*//') (uid $one)"
-  said=$(ss -Htlnep "sport = :$port" 2>/dev/null | grep "ino:$inode ")
-  group=$(printf '%s\n' "$said" | sed -n 's/.*cgroup:\([^ ]*\).*/\1/p')
-  case "$group" in
-    unreachable:*) # it gives the number of the directory, which only root may open by it
-      group=$(find /sys/fs/cgroup -xdev -inum "$(printf '%d' "0x${group#*:}" 2>/dev/null)" 2>/dev/null)
-      group=${group#/sys/fs/cgroup}
-      group=${group%%"$nl"*}
-      ;;
-  esac
-  pids=$(printf '%s\n' "$said" | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
+  group "$inode"
+  pids=$(printf '%s\n' "$seen" | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
   case "$group" in
     *.service | *.scope)
       held="unit ${group##*/}, $held"
