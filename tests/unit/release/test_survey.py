@@ -1,6 +1,8 @@
 """Reading what is on a host, and what `back` means."""
 
 import json
+import subprocess
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UsageProblem
 from pipeline.release import survey
+from pipeline.release.layout import Layout
 from pipeline.release.survey import Entry
+from tests.programs import SHELLS
 
 A, B, C, D = (f"2026110{n}_000000" for n in (1, 2, 3, 4))
 
@@ -189,3 +193,25 @@ def test_a_release_that_was_rolled_back_while_it_was_watched_never_served():
     watched = [entry("deploy", A, B), entry("deploy", A, B, "rolled-back")]
     found = survey.parse(lines(A, entry("deploy", "", A), *watched))
     assert survey.serving_stack(found.history) == [A]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_history_with_an_endless_line_keeps_its_other_records(
+    tmp_path: Path, shell: tuple[str, ...]
+):
+    layout = Layout(
+        *map(PurePosixPath, (tmp_path, tmp_path / "none")), "x", "y", PurePosixPath("/")
+    )
+    records = [entry("deploy", "", A), entry("deploy", A, B)]
+    one, two = (msgspec.json.encode(record).decode() for record in records)
+    (tmp_path / ".deploy").mkdir()
+    with (tmp_path / ".deploy/history.jsonl").open("w") as file:
+        file.write(f"{one}\n")
+        for _ in range(40):
+            file.write("x" * 1_000_000)
+        file.write(f"\n{two}\n")
+    said = subprocess.run(
+        [*shell, "-s"], input=survey.script(layout), capture_output=True, text=True, timeout=60
+    ).stdout
+    assert len(said) < 200_000
+    assert survey.parse(said.splitlines()).history == tuple(records)
