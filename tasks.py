@@ -226,19 +226,24 @@ def times_of_tests(_c: Context, export: str = "", import_: str = "", app: str = 
 @task(
     help={
         "env": "MIX_ENV to build for",
+        "release": "its name in mix.exs (as `release` in hosts.toml)",
         "app": _APP,
         "dist": "directory for the artifact (default: dist/ beside tasks.py)",
     }
 )
 @speaking
-def build(_c: Context, env: str = "prod", app: str = "", dist: str = "") -> None:
+def build(
+    _c: Context, env: str = "prod", release: str = "plausible", app: str = "", dist: str = ""
+) -> None:
     """Build the release and pack it, with its manifest, into dist/."""
     from pipeline import settings
     from pipeline.release import build as releases
 
     found = _application(app)
     target = Path(dist).absolute() if dist else settings.PROJECT / "dist"
-    built = releases.build(found, os.environ, mix_env=env, dist=target, out=sys.stdout)
+    built = releases.build(
+        found, os.environ, mix_env=env, dist=target, out=sys.stdout, release=release
+    )
     sys.stdout.write(f"built {built.manifest.label}: {built.path}\n")
 
 

@@ -73,6 +73,7 @@ def deploy(
     }
     with page.of_step(target, "deploy", say, os.environ):
         built = artifacts.read(Path(artifact)) if artifact else _build(target, format, say)
+        _require_release(target, built)
         verdict = _judged(target, built, overrides)
         if plan:
             from pipeline.release import plan as planning
@@ -94,6 +95,17 @@ def deploy(
             say=say,
         )
         formats.print_json(result) if format == "json" else present.summary(result)
+
+
+def _require_release(target: Target, built: Artifact) -> None:
+    """Raise UsageProblem for an artifact of another release than the units of the hosts start."""
+    wanted = target.environment.release
+    if built.manifest.app != wanted:
+        raise UsageProblem(
+            f"{built.path} holds the release {built.manifest.app}, and "
+            f"{target.environment.name} runs {wanted}",
+            remedy=f"`release` in hosts.toml [{target.environment.name}] names it",
+        )
 
 
 def _judged(target: Target, built: Artifact, allowed: Mapping[Guard, bool]) -> Verdict:
@@ -123,6 +135,7 @@ def _build(target: Target, format: str, say: Steps) -> Artifact:
             application,
             os.environ,
             mix_env=target.environment.mix_env,
+            release=target.environment.release,
             dist=settings.PROJECT / "dist",
             out=sys.stderr if format == "json" else sys.stdout,
         )

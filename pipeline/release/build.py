@@ -17,7 +17,7 @@ from pipeline.release import artifact
 from pipeline.release.artifact import Artifact
 from pipeline.release.manifest import Facts
 
-APP = "plausible"
+RELEASE = "plausible"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class BuildStep:
     cwd: Path
 
 
-def plan(app: Path, mix_env: str) -> list[BuildStep]:
+def plan(app: Path, mix_env: str, release: str = RELEASE) -> list[BuildStep]:
     """Return the commands of the build in their order, for the parts that this app has.
 
     Always `mix release --overwrite`: without it a closed stdin keeps the old release and exits 0
@@ -49,19 +49,25 @@ def plan(app: Path, mix_env: str) -> list[BuildStep]:
     if (app / "lib/mix/tasks/download_country_database.ex").is_file():
         # Boot waits for this file, and git does not hold it (research/qusto-detail.md 0.2).
         steps.append(BuildStep(("mix", "download_country_database"), app))
-    steps.append(BuildStep(("mix", "release", APP, "--overwrite", "--quiet"), app))
+    steps.append(BuildStep(("mix", "release", release, "--overwrite", "--quiet"), app))
     return steps
 
 
 def build(
-    app: Path, environ: Mapping[str, str], *, mix_env: str, dist: Path, out: TextIO
+    app: Path,
+    environ: Mapping[str, str],
+    *,
+    mix_env: str,
+    dist: Path,
+    out: TextIO,
+    release: str = RELEASE,
 ) -> Artifact:
-    """Build the release of `app` under `mix_env` and pack it into `dist`.
+    """Build the `release` of `app` under `mix_env` and pack it into `dist`.
 
     What the commands print goes to `out`, a stream with a descriptor. Raises UsageProblem for a
     missing tool, BuildFailed for a command that fails or a release that did not appear.
     """
-    steps = plan(app, mix_env)
+    steps = plan(app, mix_env, release)
     for program in dict.fromkeys(step.argv[0] for step in steps):
         if shutil.which(program) is None:
             raise UsageProblem(
@@ -73,9 +79,9 @@ def build(
     with printable.of_others(out):
         for step in steps:
             _run(step, variables, out)
-    tree = app / "_build" / mix_env / "rel" / APP
-    if not (tree / "bin" / APP).is_file():
-        raise BuildFailed(f"mix release ended, but {tree}/bin/{APP} is not there")
+    tree = app / "_build" / mix_env / "rel" / release
+    if not (tree / "bin" / release).is_file():
+        raise BuildFailed(f"mix release ended, but {tree}/bin/{release} is not there")
     built = facts(app, tree, mix_env, commit=variables["APP_COMMIT"])
     return artifact.pack(tree, built, dist)
 
@@ -85,7 +91,7 @@ def facts(app: Path, tree: Path, mix_env: str, *, commit: str) -> Facts:
     erts, _, version = (tree / "releases/start_erl.data").read_text().strip().partition(" ")
     elixir = sorted(path.name.removeprefix("elixir-") for path in tree.glob("lib/elixir-*"))
     return Facts(
-        app=APP,
+        app=tree.name,
         version=version,
         commit=commit,
         dirty=bool(_git(app, "status", "--porcelain", "--", ".")),

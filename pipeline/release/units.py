@@ -53,22 +53,23 @@ class HostFile:
 def host_files(layout: Layout, environment: Environment) -> list[HostFile]:
     """Return every unit and drop-in of one environment, the sudoers file last."""
     units = layout.root / "etc/systemd/system"
+    module = environment.release_module
     return [
         HostFile(units / f"{layout.service}.service", "644", service(layout, environment)),
         HostFile(
             units / f"{layout.service}-migrate.service",
             "644",
-            oneshot(layout, environment, "migrate", "Plausible.Release.migrate()"),
+            oneshot(layout, environment, "migrate", f"{module}.migrate()"),
         ),
         HostFile(
             units / f"{layout.service}-pending.service",
             "644",
-            oneshot(layout, environment, "pending", "Plausible.Release.pending_streaks()"),
+            oneshot(layout, environment, "pending", f"{module}.pending_streaks()"),
         ),
         HostFile(
             units / f"{layout.service}-createdb.service",
             "644",
-            oneshot(layout, environment, "createdb", "Plausible.Release.createdb()"),
+            oneshot(layout, environment, "createdb", f"{module}.createdb()"),
         ),
         HostFile(units / f"{layout.service}-recover.service", "644", recover(layout, environment)),
         HostFile(units / f"{layout.service}-rescue.service", "644", rescue(layout, environment)),
@@ -102,8 +103,9 @@ StartLimitBurst=5
 [Service]
 Type=exec
 {_identity(layout, environment)}
+Environment=PHX_SERVER=true
 WorkingDirectory={layout.current}
-ExecStart={layout.current}/bin/plausible start
+ExecStart={layout.current}/bin/{environment.release} start
 Restart=always
 RestartSec=5
 KillMode=mixed
@@ -121,7 +123,7 @@ def oneshot(layout: Layout, environment: Environment, what: str, expression: str
     Its output goes to a file of the service user's own directory (not one that the deploy user
     could turn into a link for root to write through) and to the journal.
     """
-    evaluate = f'bin/plausible eval "{expression}" >{layout.output(what)} 2>&1'
+    evaluate = f'bin/{environment.release} eval "{expression}" >{layout.output(what)} 2>&1'
     title = f"{what} of the release being deployed"
     return _once(layout, environment, what, title, f"WorkingDirectory={layout.candidate}", evaluate)
 

@@ -20,6 +20,8 @@ _ADDRESS = re.compile(
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
 _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,60}")
+_RELEASE = re.compile(r"[a-z][a-z0-9_]*")
+_MODULE = re.compile(r"[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*")
 _SHARE = re.compile(r"([1-9][0-9]?|100)%")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
@@ -55,6 +57,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     url: str = ""
     branch: str
     mix_env: str = "prod"
+    release: str = "plausible"
+    release_module: str = "Plausible.Release"
     migrate: Literal["after-stop", "before-stop"] = "after-stop"
     migrate_timeout: int = 900
     keep: int = 5
@@ -207,6 +211,8 @@ def _validate(environment: Environment, where: str) -> None:
         ("user", environment.user, _USER, "a user name"),
         ("setup_user", environment.setup_user, _USER, "a user name"),
         ("service_user", environment.service_user, _USER, "a user name"),
+        ("release", environment.release, _RELEASE, "the name of a release in mix.exs"),
+        ("release_module", environment.release_module, _MODULE, "the name of an Elixir module"),
         ("service", environment.service, _UNIT, "the name of a unit, without .service"),
         ("path", environment.path, _PATH, "an absolute path of letters, digits, . _ -"),
         ("backups", environment.backups, _PATH, "an absolute path of letters, digits, . _ -"),

@@ -179,6 +179,13 @@ def test_production_refuses_what_is_not_known_to_be_good(hosts: Path, tmp_path: 
     assert fab(*words, *overrides, hosts=hosts).returncode == 13
 
 
+def test_an_artifact_of_another_release_is_refused(hosts: Path, tmp_path: Path):
+    hosts.write_text('[staging]\nhosts = ["127.0.0.1:1"]\nrelease = "other"\n')
+    ended = fab("-H", "staging", "deploy", f"--artifact={packed(tmp_path)}", hosts=hosts)
+    assert ended.returncode == 2
+    assert "holds the release plausible, and staging runs other" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -68,6 +68,15 @@ def test_the_units_are_the_golden_ones():
     golden("host-files.txt", text)
 
 
+def test_units_start_the_release_and_module_that_hosts_toml_names():
+    other = msgspec.structs.replace(ENVIRONMENT, release="other", release_module="My.Tasks")
+    text = "".join(file.text for file in units.host_files(LAYOUT, other))
+    assert "plausible" not in text.lower()
+    assert f"ExecStart={LAYOUT.current}/bin/other start" in text
+    for function in ("migrate", "pending_streaks", "createdb"):
+        assert f'bin/other eval "My.Tasks.{function}()"' in text
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 @pytest.mark.parametrize("interpreter", SHELLS)
 def test_every_script_parses(name: str, interpreter: tuple[str, ...]):

@@ -27,6 +27,10 @@ def test_a_plain_application_is_compiled_and_released(app: Path):
     ]
 
 
+def test_another_release_of_the_application_is_built_by_its_name(app: Path):
+    assert " ".join(build.plan(app, "prod", "other")[-1].argv).startswith("mix release other ")
+
+
 def test_tracker_and_assets_come_before_the_release(app: Path):
     for package in ("tracker", "assets"):
         (app / package).mkdir()

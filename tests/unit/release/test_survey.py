@@ -199,9 +199,8 @@ def test_a_release_that_was_rolled_back_while_it_was_watched_never_served():
 def test_a_history_with_an_endless_line_keeps_its_other_records(
     tmp_path: Path, shell: tuple[str, ...]
 ):
-    layout = Layout(
-        *map(PurePosixPath, (tmp_path, tmp_path / "none")), "x", "y", PurePosixPath("/")
-    )
+    base = PurePosixPath(tmp_path)
+    layout = Layout(base, base / "none", "x", "y", PurePosixPath("/"))
     records = [entry("deploy", "", A), entry("deploy", A, B)]
     one, two = (msgspec.json.encode(record).decode() for record in records)
     (tmp_path / ".deploy").mkdir()

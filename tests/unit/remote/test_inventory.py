@@ -120,6 +120,8 @@ def test_two_environments_at_once_are_refused(write):
         ('[staging]\nhosts = ["a"]\npath = "/var/../etc"', "`path`"),
         ('[staging]\nhosts = ["a"]\nuser = "root ALL"', "`user`"),
         ('[staging]\nhosts = ["a"]\nservice = "a b"', "`service`"),
+        ('[staging]\nhosts = ["a"]\nrelease = "a/b"', "`release`"),
+        ('[staging]\nhosts = ["a"]\nrelease_module = "Plausible.release"', "`release_module`"),
         ('[staging]\nhosts = ["a"]\nkey = "x"\nkey_file = "y"', "keep one"),
         ('[staging]\nhosts = ["a"]\nmigrate = "never"', "`migrate`"),
         ('[staging]\nhosts = ["a"]\n[staging.health]\ndeadline = 0', "health.deadline"),
