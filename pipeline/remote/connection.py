@@ -29,6 +29,9 @@ _KEEPALIVE = 15
 """Seconds between SSH keepalives, so that a dead line is noticed."""
 
 _ATTEMPTS = 3
+_GREETING = 15
+"""Seconds that a host may take for its first line; paramiko's own default."""
+
 _PIN_WORDS = 2
 _NO_SESSION = "No existing session"
 """paramiko's words when there is no host key yet to look at."""
@@ -146,7 +149,12 @@ def _connection(host: Host, route: Route, known: Known, **credentials: object) -
         connect_timeout=route.timeout,
         gateway=Carrier(route.proxy, route.through) if route.proxy else None,
         forward_agent=False,
-        connect_kwargs={"transport_factory": _transports(route, known), **credentials},
+        connect_kwargs={
+            "transport_factory": _transports(route, known),
+            # The host greets only once all jump hosts are passed, each of which may take as long.
+            "banner_timeout": max(_GREETING, route.timeout + 5),
+            **credentials,
+        },
     )
 
 

@@ -161,7 +161,8 @@ def _ask(name: str, user: str, port: int) -> dict[str, list[str]]:
                 remedy="does a `Match exec` of your ssh configuration wait for something?",
             ) from None
     if ended.returncode:
-        text = ended.stderr.decode(errors="replace").strip().splitlines()
+        lines = ended.stderr.decode(errors="replace").strip().splitlines()
+        text = [line for line in lines if "terminating," not in line]
         raise UsageProblem(
             f"ssh refuses its configuration for {name}: {'; '.join(text[:2]) or 'without a word'}",
             remedy=f"try `ssh -G {name}`",
