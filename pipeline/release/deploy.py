@@ -114,7 +114,7 @@ def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
     """
     if any(seen.activating and seen.phase == "kept" for seen in found):
         end = shell.render("end-watch", UNIT=fleet.layout.activation_unit)
-        fleets.each(lambda member: execute.sh(member.connection, end, timeout=60), fleet.members)
+        fleets.each(lambda member: fleets.change(fleet, member, end), fleet.members)
         found = fleets.survey(fleet)
         fleets.require_idle(fleet, found)
     if not any(surveys.left_open(survey) for survey in found):
@@ -124,7 +124,7 @@ def put_right(fleet: Fleet, found: list[Survey]) -> list[Survey]:
     def one(member: Member, survey: Survey) -> None:
         if not surveys.left_open(survey):
             return
-        ended = execute.sh(member.connection, script, timeout=600)
+        ended = fleets.change(fleet, member, script, timeout=600)
         if ended.code:
             said = ended.err.strip().splitlines() or [f"exit {ended.code}"]
             raise RollbackFailed(

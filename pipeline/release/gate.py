@@ -14,12 +14,11 @@ from pipeline import redaction
 from pipeline.release import activation as activations
 from pipeline.release import batches, failure, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
-from pipeline.release.fleet import Fleet, each, operator
+from pipeline.release.fleet import Fleet, change, each, operator
 from pipeline.release.health import Decision, Expected
 from pipeline.release.summary import Served
 from pipeline.release.survey import Survey
 from pipeline.release.watch import Watch
-from pipeline.remote import execute
 from pipeline.remote.inventory import Health
 
 _POLL = 0.05
@@ -268,7 +267,7 @@ def _mark_failed(watches: list[Watch]) -> None:
     def mark(watch: Watch) -> None:
         script = shell.render("mark", BASE=str(watch.fleet.layout.base), TO=watch.activation.to)
         if watch.activation.kind == "deploy":
-            execute.sh(watch.member.connection, script, timeout=30)
+            change(watch.fleet, watch.member, script, timeout=30)
 
     each(mark, watches)
 

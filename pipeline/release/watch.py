@@ -10,14 +10,18 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from pipeline.errors import Locked, Problem, RolledBack, Unreachable
 from pipeline.release import activation as activations
-from pipeline.release import health
+from pipeline.release import health, shell
 from pipeline.release.activation import TERMINAL, Activation
-from pipeline.release.fleet import LOST, NO_ROOM, TAKEN, Fleet, Member, lost
+from pipeline.release.fleet import LOST, NO_ROOM, TAKEN, Fleet, Member, change, lost
 from pipeline.release.health import Look
 from pipeline.remote import connection as connections
 from pipeline.remote import execute
 
 _KEPT_LOOKS = 2000
+_CODES = (0, 1, TAKEN, LOST, NO_ROOM)
+"""What the scripts end with that launch and watch; anything else is a shell that failed."""
+_RECOVERY = 600
+"""Seconds for the release before to stop, start and answer."""
 _SILENCE = 40
 """Seconds without a line after which the connection counts as lost; watch.sh speaks every 10."""
 
@@ -160,6 +164,12 @@ class Watch:
                     on_line=self._read,
                     timeout=silence,
                 )
+                if output.code not in _CODES:
+                    said = output.err.strip().splitlines() or ["no word why"]
+                    raise Unreachable(
+                        f"{member}: the activation could not be watched there (exit "
+                        f"{output.code}): {said[-1]}"
+                    )
         self.complaint = output.err
         if output.code == LOST and not self._progress.phases:
             raise lost(str(member), environment.name)
@@ -182,11 +192,22 @@ class Watch:
                 detail=output.err,
             )
         if not self._progress.ended:
+            self._recover(again)
+        if not self._progress.ended:
             raise Problem(
                 f"{member}: the activation vanished in phase {self._progress.phase or 'none'}",
                 remedy="look at `status`; the next deploy or rollback puts it right first",
-                detail=output.err,
+                detail="\n".join(filter(None, [output.err, self.complaint])),
             )
+
+    def _recover(self, again: str) -> None:
+        """End what an activation that was killed has left open, and read how that went."""
+        layout = self.fleet.layout
+        script = shell.render("recover", BASE=str(layout.base), SERVICE=layout.service)
+        ended = change(self.fleet, self.member, script, timeout=_RECOVERY)
+        if ended.code == 0:
+            execute.sh(self.member.connection, again, on_line=self._read)
+        self.complaint = ended.err
 
     def _read(self, line: str) -> None:
         self.heard = time.monotonic()
