@@ -228,7 +228,7 @@ def lost(where: str, environment: str) -> Locked:
     """Return the error of a lock that is not ours any more."""
     return Locked(
         f"{where}: this command lost its lock of {environment} (nothing was heard of it for "
-        f"{SILENCE} s, or somebody freed the lock); nothing was stopped",
+        f"{SILENCE} s, or somebody freed the lock); it changes nothing more there",
         remedy=f"`fab -H {environment} status`, then begin again",
     )
 

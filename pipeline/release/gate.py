@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -11,6 +12,7 @@ from threading import Event
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipeline import redaction
+from pipeline.errors import Problem
 from pipeline.release import activation as activations
 from pipeline.release import batches, failure, health, shell
 from pipeline.release.activation import Activation, Kind, Migrate
@@ -267,7 +269,9 @@ def _mark_failed(watches: list[Watch]) -> None:
     def mark(watch: Watch) -> None:
         script = shell.render("mark", BASE=str(watch.fleet.layout.base), TO=watch.activation.to)
         if watch.activation.kind == "deploy":
-            change(watch.fleet, watch.member, script, timeout=30)
+            # The verdict of the others does not wait for this.
+            with suppress(Problem):
+                change(watch.fleet, watch.member, script, timeout=30)
 
     each(mark, watches)
 

@@ -204,7 +204,10 @@ class Watch:
         """End what an activation that was killed has left open, and read how that went."""
         layout = self.fleet.layout
         script = shell.render("recover", BASE=str(layout.base), SERVICE=layout.service)
-        ended = change(self.fleet, self.member, script, timeout=_RECOVERY)
+        try:
+            ended = change(self.fleet, self.member, script, timeout=_RECOVERY)
+        except Locked:  # since the line dropped; whoever holds it now does the same first
+            return
         if ended.code == 0:
             execute.sh(self.member.connection, again, on_line=self._read)
         self.complaint = ended.err

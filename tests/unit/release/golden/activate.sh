@@ -530,6 +530,11 @@ verdict_came() {
 
 # migrate: run the migrations; end them at the limit, or when a verdict to roll back comes.
 migrate() {
+  # The unit runs what `candidate` leads to, which a command that has lost its lock may have moved.
+  if [ "$(readlink candidate)" != "../releases/$TO" ]; then
+    { rm -f .candidate.own && ln -s "../releases/$TO" .candidate.own &&
+      mv -T .candidate.own candidate; } || roll_back '"the migration could not be prepared"'
+  fi
   phase migrating
   migrating=yes
   clock
