@@ -35,7 +35,8 @@ def read(output: str, code: int, facts: Facts) -> Judgement:
     lost = _could_not(text)
     if lost:
         return unknown(lost)
-    if code == 0 and (trouble := machine_trouble(text)):
+    # A test may well be about a full disk.
+    if code == 0 and not tests and (trouble := machine_trouble(text)):
         return unknown(f"exit 0, but: {trouble}")
     judgement = by_exit_code(output, code, facts)
     if judgement.verdict is Verdict.PASSED and tests:
@@ -76,7 +77,7 @@ def _about_settings(finding: Finding) -> bool:
 
 _COULD_NOT = (
     (r"^npm (?:ERR!|error) Missing script: .*$", ""),
-    (r"^.*?\b(\S+): (?:command )?not found$", "{1} is not installed"),
+    (r"^\S*sh: (?:line )?(?:\d+: )?(\S+): (?:command )?not found$", "{1} is not installed"),
     (r"^Oops! Something went wrong! :\(", "eslint could not do its work"),
     (r"^.*all (?:of the )?files matched by .+ are ignored.*$", ""),
     (r"^(?:\[error\] )?No files matching the pattern.*$", ""),

@@ -84,6 +84,7 @@ def test_words_of_a_tool_fail_a_script_that_swallows_the_exit_code(output: str, 
         ("\n  0 passing (2ms)\n  2 pending\n", 0, "no test ran (2 skipped)"),
         ("# tests 0\n# pass 0\n# fail 0\n# skipped 0\n", 0, "no test ran"),
         ("sh: 1: jest: not found\n", 0, "jest is not installed"),
+        ("/bin/bash: line 1: jest: command not found\n", 0, "jest is not installed"),
         ('npm error Missing script: "lint"\n', 1, "Missing script"),
         ("Oops! Something went wrong! :(\n\nESLint: 9.39.5\n", 2, "eslint could not do its work"),
         ("error TS18003: No inputs were found in config file 'tsconfig.json'.\n", 2, "TS18003"),
@@ -110,6 +111,8 @@ def test_tool_that_has_looked_at_nothing_is_unknown_whatever_the_code(
         ("Checking formatting...\nAll matched files use Prettier code style!\n", ""),
         ("\n> lint\n> npm run eslint --if-present\n\n\n> eslint\n> eslint js\n\n", ""),
         ("built in 1 failed attempt less\n  2 failed\n", ""),
+        ("✔ says so on ENOSPC: no space left on device\n# pass 1\n# fail 0\n", "1 test"),
+        ("GET /pages/2: not found\nTests:       1 passed, 1 total\n", "1 test"),
     ],
 )
 def test_script_whose_tools_are_content_passes(output: str, reason: str):
