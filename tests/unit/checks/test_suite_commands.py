@@ -85,7 +85,7 @@ def test_nothing_to_run_again_is_unknown(tmp_path: Path, suites: dict[str, Suite
             ["test", "--failed", "--partition", "1"],
             "--failed runs in one piece: it goes with no --partition",
         ),
-        (["test", "--env", ","], "--env ',' names no MIX_ENV"),
+        (["test", "--env", ","], "--env=, is empty; give a value"),
         (["test", "--times", "mix.exs"], "times mix.exs: "),
         (["test", "--parts", "mix.exs"], "--parts 'mix.exs' is no directory"),
         (["test.gather", "--parts", "nowhere"], "--parts 'nowhere' is no directory"),

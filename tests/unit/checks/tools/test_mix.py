@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.checks.readers import plain
 from pipeline.checks.tools import mix
 from pipeline.checks.verdicts import Verdict
 from tests.unit.checks.stages import needs_mix, tiny
@@ -15,30 +16,9 @@ RAISES = """** (RuntimeError) boom
     (mix 1.14.0) lib/mix/project.ex:838: Mix.Project.get_project_config/1
 """  # Elixir 1.14.0, as in tests/recorded/compile-mix-exs-raises.txt
 
-LATER_FORMAT = """** (Mix) mix format failed due to --check-formatted.
-The following files are not formatted:
-
-/app/lib/a.ex
-
- 1 1   |defmodule A do
- 2   - |  def a,   do: 1
-   2 + |  def a, do: 1
-
-/app/lib/b c.ex
-
- 1   - |x   = 1
-   1 + |x = 1
-"""  # written after mix format of Elixir 1.18 (Mix.Tasks.Format, to_diffs/1)
-
-LATER_SYNTAX = """== Compilation error in file lib/w.ex ==
-** (SyntaxError) invalid syntax found on lib/w.ex:3:1:
-    error: unexpected reserved word: end
-    │
-  3 │ end
-    │ ^
-    │
-    └─ lib/w.ex:3:1
-"""  # written after Elixir 1.16
+RECORDED = Path(__file__).parents[1] / "recorded"
+FORMAT_118 = (RECORDED / "mix-format-1.18.txt").read_text("utf-8")
+SYNTAX_118 = (RECORDED / "mix-format-syntax-1.18.txt").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -64,15 +44,18 @@ def test_beam_that_somebody_else_terminated_is_unknown_though_it_exits_zero():
 
 
 def test_files_are_named_by_later_elixirs_above_their_differences():
-    found = mix.find_formatting(LATER_FORMAT)
-    assert [finding.file for finding in found] == ["/app/lib/a.ex", "/app/lib/b c.ex"]
-    assert mix.formatting(LATER_FORMAT, 1, {}).reason == "2 files are not formatted"
+    found = mix.find_formatting(plain(FORMAT_118))
+    assert [Path(finding.file).name for finding in found] == ["t.ex", "u.ex"]
+    assert mix.formatting(FORMAT_118, 1, {}).reason == "2 files are not formatted"
 
 
 def test_later_syntax_error_is_one_finding_at_its_place():
-    (only,) = mix.find_compilation(LATER_SYNTAX)
-    assert (only.file, only.line, only.column) == ("lib/w.ex", 3, 1)
+    (only,) = mix.find_formatting(plain(SYNTAX_118))
+    assert (only.file, only.line, only.column) == ("lib/t.ex", 3, 1)
     assert only.message == "unexpected reserved word: end"
+    judgement = mix.formatting(SYNTAX_118, 1, {})
+    assert judgement.verdict is Verdict.FAILED
+    assert judgement.reason.startswith("it cannot be parsed: lib/t.ex:3: unexpected reserved word")
 
 
 def test_exception_without_a_trace_of_its_file_has_no_line():
