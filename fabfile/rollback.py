@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @on_target(
     to="the release to go back to, as `releases` names it",
+    from_backup="take its backup, where its own files are damaged",
     lock_wait="seconds to wait for a lock that is taken",
     yes="do not ask for confirmation",
     format="text or json",
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def rollback(
     target: Target,
     to: str = "",
+    from_backup: bool = False,
     lock_wait: int = 0,
     yes: bool = False,
     format: str = "text",
@@ -29,7 +31,8 @@ def rollback(
     """Go back to what was serving before, or to the release --to; restart and check its health.
 
     The code goes back; migrations that ran stay applied. Exit: 0 serving, 10 the target did not
-    serve and what served before the command does again, 11 neither is known to serve.
+    serve and what served before the command does again, 2 its files are damaged (nothing was
+    touched), 11 neither is known to serve.
     """
     from pipeline.release import guards, naming, page, present
     from pipeline.release import rollback as flow
@@ -38,6 +41,6 @@ def rollback(
     name = naming.checked(to, "--to") if to else ""
     guards.confirm(target.environment, "rollback", yes=yes)
     with page.of_step(target, "rollback", say, os.environ):
-        result = flow.rollback(target, name, lock_wait=lock_wait, say=say)
+        result = flow.rollback(target, name, from_backup=from_backup, lock_wait=lock_wait, say=say)
     say.say(flow.schema_note(result))
     formats.print_json(result) if format == "json" else present.summary(result)

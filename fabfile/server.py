@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import formats
+from pipeline.errors import Problem
 
 from .targets import hosts_file, on_target
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     env_file="local file with the service's environment, KEY=value lines",
     deploy_key="public key file for the deploy user; default: the configured key's",
     replace_env="replace an environment file that differs",
+    migrate_user="let `service_user` run the service, where another does; restarts it",
     plan="only say what would change",
     yes="do not ask for confirmation",
 )
@@ -26,6 +28,7 @@ def setup(
     env_file: str = "",
     deploy_key: str = "",
     replace_env: bool = False,
+    migrate_user: bool = False,
     plan: bool = False,
     yes: bool = False,
 ) -> None:
@@ -45,6 +48,7 @@ def setup(
         env_file=Path(env_file) if env_file else None,
         deploy_key=provisioning.public_line_of(Path(deploy_key)) if deploy_key else "",
         replace_env=replace_env,
+        migrate_user=migrate_user,
         plan=plan,
     )
     present.prepared(rows, plan=plan)
@@ -60,7 +64,7 @@ def doctor(target: Target, artifact: str = "", format: str = "text") -> None:
     built = artifacts.read(Path(artifact)) if artifact else None
     rows = [*deploying.doctor(target, built), *_shared_keys(target)]
     formats.print_json(rows) if format == "json" else present.findings(rows)
-    preflight.require(rows)
+    preflight.require(rows, Problem)
 
 
 def _shared_keys(target: Target) -> list[Finding]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from pipeline.errors import RollbackFailed, RolledBack
-from pipeline.release import cleanup, ecto, gate, naming, preflight, shell, ways
+from pipeline.release import checkup, cleanup, ecto, gate, naming, preflight, proof, shell, ways
 from pipeline.release import dump as dumps
 from pipeline.release import fleet as fleets
 from pipeline.release import summary as summaries
@@ -24,6 +24,9 @@ from pipeline.remote import execute
 from pipeline.remote.inventory import Target
 
 _MISMATCH = 4
+_BACKUP_SECONDS = 600
+_PROVE_SECONDS = 3700
+"""A little more than TimeoutStartSec of the units that prove it."""
 
 
 def deploy(
@@ -63,13 +66,15 @@ def deploy(
             ahead = naming.ahead_note(name, max(survey.clock for survey in found))
             step.note = f"release {name}, version {artifact.manifest.label}{ahead}"
         tell_since(fleet, found, say)
+        with say.step("backup") as step:
+            step.note = back_up(fleet, found)
         with say.step("upload") as step:
             sent = uploads.upload(fleet, found, cargo, name)
             amounts = f"{amount(sent)} sent of {megabytes(artifact.manifest.bytes)}"
             step.note = "; ".join([amounts, *cargo.notes])
-        with say.step("backup") as step:
-            pending = prepare(fleet, found, cargo, name, create_databases=create_databases)
-            step.note = f"{found[0].current or 'nothing to back up'}; {_pending_note(pending)}"
+        with say.step("prove") as step:
+            pending = prove(fleet, found, cargo, name, create_databases=create_databases)
+            step.note = f"its own BEAM runs there; {count(len(pending), 'migration')} pending"
         wanted = [] if skip_migrations else pending
         dump = None
         if wanted and fleet.environment.backup_database:
@@ -163,11 +168,41 @@ def doctor(target: Target, artifact: Artifact | None) -> list[preflight.Finding]
     """Look at everything that a deploy to `target` needs; changes nothing."""
     with fleets.connected(target) as fleet:
         found = fleets.survey(fleet)
-        findings = examine(fleet, found, artifact.manifest if artifact else None)
-        return [*findings, *ways.examine(fleet, found)]
+        rows = examine(fleet, found, artifact.manifest if artifact else None)
+        return [*rows, *checkup.examine(fleet, found), *ways.examine(fleet, found)]
 
 
-def prepare(
+def back_up(fleet: Fleet, found: list[Survey]) -> str:
+    """Back up what serves on every host, where that has not been done; return that, for people.
+
+    Raises RolledBack, with the words of `cp`, when a host cannot; no half copy is left then.
+    """
+
+    def one(member: Member, survey: Survey) -> None:
+        script = shell.render(
+            "backup",
+            BASE=str(fleet.layout.base),
+            BACKUPS=str(fleet.layout.backups),
+            FROM=survey.current,
+            COPY=fleet.environment.backup_copy,
+        )
+        if not survey.current:
+            return
+        ended = fleets.change(fleet, member, script, timeout=_BACKUP_SECONDS)
+        if ended.code:
+            said = ended.err.splitlines() or ["no word of explanation"]
+            raise RolledBack(
+                f"{member}: {survey.current} could not be backed up: {said[0]}; nothing was "
+                "stopped, and the half copy is removed",
+                remedy=f"{fleet.layout.backups} must have room for a copy of what serves",
+                detail=proof.shortened(said[1:]),
+            )
+
+    fleets.each_surveyed(fleet, found, one)
+    return found[0].current or "nothing to back up"
+
+
+def prove(
     fleet: Fleet,
     found: list[Survey],
     cargo: Cargo,
@@ -175,7 +210,7 @@ def prepare(
     *,
     create_databases: bool,
 ) -> list[str]:
-    """Verify, put in place, back up, prove that it can run; return the pending migrations.
+    """Verify, put in place, prove that it can run; return the pending migrations.
 
     One round trip per host, and nothing of what serves is touched. Raises RolledBack (nothing
     was stopped) when the release does not match its manifest or cannot run on a host.
@@ -183,43 +218,48 @@ def prepare(
 
     def one(member: Member, survey: Survey) -> list[str]:
         script = shell.render(
+            "verify",
             "prepare",
-            "backup",
+            "start",
             "prove",
             BASE=str(fleet.layout.base),
             BACKUPS=str(fleet.layout.backups),
             TO=name,
-            FROM=survey.current,
             DIGEST=cargo.artifact.manifest.digest,
             SERVICE=fleet.layout.service,
             PENDING_OUTPUT=str(fleet.layout.output("pending")),
             CREATE=int(create_databases and member is fleet.members[0]),
             CREATE_OUTPUT=str(fleet.layout.output("createdb")),
         )
-        ended = execute.sh(member.connection, script, timeout=600)
-        if ended.code == _MISMATCH and survey.contents:
+        ended = fleets.change(fleet, member, script, timeout=_PROVE_SECONDS)
+        if ended.code == _MISMATCH and survey.contents and "verified" not in ended.out:
             # What serves has changed on its disk since it came, and links to it are part of this.
             uploads.whole(fleet, member, survey, cargo, name)
-            ended = execute.sh(member.connection, script, timeout=600)
+            ended = fleets.change(fleet, member, script, timeout=_PROVE_SECONDS)
         lines = ended.out.splitlines()
-        said = [line[8:] for line in lines if line.startswith("pending\t")]
         serving = f"{survey.current} was not touched" if survey.current else "nothing was touched"
-        if ended.code == _MISMATCH or "verified" not in lines:
+        said = ended.err.splitlines()
+        if "verified" not in lines:
+            how = "did not arrive as it was built"
+            if ended.code != _MISMATCH:
+                how = f"could not be put in place: {said[0] if said else 'no word why'}"
+            raise RolledBack(f"{member}: {name} {how}; {serving}", detail=proof.shortened(said))
+        proved = proof.parse(lines)
+        if ended.code == 0:
+            return ecto.pending([*proved.output])
+        if proved.code == 0:  # every start went well: what is left is the disk, or the link
+            words = next(iter(said), "") or next(iter(proved.words), "no word why")
             raise RolledBack(
-                f"{member}: {name} did not arrive as it was built; {serving}", detail=ended.err
+                f"{member}: {name} could not be made ready: {words}; {serving}",
+                detail=proof.shortened(said),
             )
-        if ended.code:
-            raise RolledBack(
-                f"{member}: {name} cannot run there: its own BEAM, started once to list the "
-                f"pending migrations, failed; {serving}",
-                remedy="the environment file, or libraries that differ from the build machine's; "
-                "or, on a first install, databases that are not there: --create-databases",
-                detail="\n".join(said) or ended.err,
-            )
-        return ecto.pending(said)
+        failed = proof.failure(
+            proved, fleet.layout.service, str(fleet.layout.env_file), fleet.environment.name
+        )
+        raise RolledBack(
+            f"{member}: {name} cannot run there: {failed.reason}; {serving}",
+            remedy=failed.remedy,
+            detail=failed.detail,
+        )
 
     return fleets.each_surveyed(fleet, found, one)[0]
-
-
-def _pending_note(pending: list[str]) -> str:
-    return f"{count(len(pending), 'migration')} pending"

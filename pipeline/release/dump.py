@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import RolledBack
 from pipeline.release import fleet as fleets
-from pipeline.release import shell
+from pipeline.release import proof, shell
 from pipeline.release.fleet import Fleet
 
 _LONGEST = 3700
@@ -34,6 +34,7 @@ def take(fleet: Fleet, name: str) -> Dump | None:
     member, layout = fleet.members[0], fleet.layout
     path = layout.dump(name)
     script = shell.render(
+        "start",
         "save",
         SERVICE=layout.service,
         DUMP=str(path),
@@ -42,11 +43,18 @@ def take(fleet: Fleet, name: str) -> Dump | None:
     ended = fleets.change(fleet, member, script, timeout=_LONGEST)
     sizes = [line[7:] for line in ended.out.splitlines() if line.startswith("dumped\t")]
     if ended.code or not sizes:
+        reason, remedy = ended.err.strip(), f"see the journal of {layout.service}-dump.service"
+        detail = ""
+        started = proof.parse(ended.out.splitlines())
+        if started.code:
+            failed = proof.failure(
+                started, layout.service, str(layout.env_file), fleet.environment.name
+            )
+            reason, remedy, detail = failed.reason, failed.remedy, failed.detail
         raise RolledBack(
-            f"{member}: the database could not be dumped, so {name} was not activated; nothing "
-            "was stopped",
-            remedy="`backup_database` of hosts.toml is run as the service user, with its "
-            f"environment; the journal of {layout.service}-dump.service has all of it",
-            detail=ended.err,
+            f"{member}: the database could not be dumped: {reason}; {name} was not activated, and "
+            "nothing was stopped",
+            remedy=remedy,
+            detail=detail,
         )
     return Dump(str(member), str(path), int(sizes[0]))

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from pipeline.release import damage
 from pipeline.release import fleet as fleets
 from pipeline.release import survey as surveys
 from pipeline.release.survey import Entry, Survey
@@ -55,9 +56,13 @@ def releases(target: Target) -> list[Listed]:
         survey = fleets.survey(fleet)[0]
         if not survey.names:
             surveys.require_ready(survey, str(fleet.members[0]), fleet.environment.name)
+        damaged = damage.look(fleet, fleet.members[0], survey)
+        layout = fleet.layout
+    bad = {name for name in survey.releases if str(layout.releases / name) in damaged}
+    lost = {name for name in survey.backups if str(layout.backups / f"release_{name}") in damaged}
     before = surveys.predecessor(survey)
     names = sorted(survey.names, reverse=True)
-    return [_listed(name, survey, before) for name in names]
+    return [_listed(name, survey, before, bad, lost) for name in names]
 
 
 def history(target: Target, limit: int) -> list[Entry]:
@@ -120,13 +125,15 @@ def require_known(rows: Iterable[Serving]) -> None:
         surveys.require_answer(row.silent, row.host)
 
 
-def _listed(name: str, survey: Survey, before: str) -> Listed:
+def _listed(name: str, survey: Survey, before: str, bad: set[str], lost: set[str]) -> Listed:
     manifest = survey.versions.get(name, {})
     states = [
         "serving" if name == survey.current else "",
         "previous" if name == before else "",
         "failed" if name in survey.failed else "",
         "backup" if name not in survey.releases else "",
+        "damaged" if name in bad else "",
+        "backup damaged" if name in lost else "",
     ]
     return Listed(
         name=name,

@@ -71,6 +71,11 @@ class Layout:
         return self.root / "etc/qusto" / f"{self.environment}-dump"
 
     @property
+    def boot_script(self) -> PurePosixPath:
+        """What proves the serving release at boot, root's."""
+        return self.root / "etc/qusto" / f"{self.environment}-boot"
+
+    @property
     def activation_unit(self) -> str:
         """The fixed name of the transient unit, which makes it a mutex."""
         return f"qusto-deploy-{self.environment}"

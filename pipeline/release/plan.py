@@ -71,7 +71,15 @@ def plan(target: Target, artifact: Artifact, *, skip_migrations: bool) -> Plan:
         changes = [_changed(cargo, seen, len(parents)) for seen in found]
         holders = fleets.each(lambda member: unlock.ask(fleet, member).by, fleet.members)
         hosts = [
-            host_plan(str(member), seen, fleet.environment.keep, name, changed, holder)
+            host_plan(
+                str(member),
+                seen,
+                fleet.environment.keep,
+                name,
+                changed,
+                holder,
+                preflight.backup_size(seen, artifact.manifest, fleet.environment),
+            )
             for member, seen, changed, holder in zip(
                 fleet.members, found, changes, holders, strict=True
             )
@@ -95,24 +103,34 @@ def steps(environment: Environment, *, skip_migrations: bool) -> list[str]:
     dumping = ["dump the database (likewise)"] if migrating and environment.backup_database else []
     before, after = (migrating, []) if environment.migrate == "before-stop" else ([], migrating)
     activation = [*dumping, *before, "stop", *after, "link", "start", "health"]
-    return ["lock", "preflight", "upload", "verify", "back up", *activation, "clean up"]
+    return ["lock", "preflight", "back up", "upload", "verify", "prove", *activation, "clean up"]
 
 
 def host_plan(
-    host: str, seen: Survey, keep: int, name: str, changed: Changed, locked_by: str
+    host: str,
+    seen: Survey,
+    keep: int,
+    name: str,
+    changed: Changed,
+    locked_by: str,
+    backup: tuple[int, int] = (0, 0),
 ) -> HostPlan:
-    """Return the plan of one host from what was seen on it."""
+    """Return the plan of one host from what was seen on it.
+
+    `backup` is the bytes and files of the copy of what serves there.
+    """
+    size, files = backup if seen.backups_disk is None else (0, 0)
     # A file system may count none (btrfs); what has not changed is hard links.
     inodes = None
     if seen.inodes:
-        inodes = seen.inodes - changed.files - changed.directories
+        inodes = seen.inodes - changed.files - changed.directories - files
     return HostPlan(
         host=host,
         before=seen.current,
         locked_by=locked_by,
         changed_files=changed.files,
         changed_bytes=changed.size,
-        disk_after=seen.disk * 1024 - changed.size,
+        disk_after=seen.disk * 1024 - changed.size - size,
         inodes_after=inodes,
         removed=cleanup.doomed(seen, keep, name).paths,
         downtime=usual_downtime(seen.history),

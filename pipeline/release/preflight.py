@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.errors import Problem, UsageProblem
+from pipeline.release import sudo, units
 from pipeline.release import survey as surveys
-from pipeline.release import units
 from pipeline.release.layout import Layout
 from pipeline.release.manifest import Manifest
 from pipeline.release.steps import megabytes
@@ -15,7 +15,9 @@ from pipeline.release.survey import Survey
 from pipeline.remote.inventory import Environment
 
 SPACE_FACTOR = 2.5
-"""Room needed for an artifact: the upload, the release, and what the service writes meanwhile."""
+"""Room needed for an artifact: the upload, the release, and what the service writes meanwhile.
+
+The copy that becomes the backup of what serves comes on top (`backup_size`)."""
 
 _NEEDED = frozenset({"curl", "flock", "sha256sum", "tar", "sudo"})
 _SKEW_SECONDS = 60
@@ -56,13 +58,12 @@ def examine(
     return [Finding(host, state, what, remedy) for state, what, remedy in found]
 
 
-def require(findings: Iterable[Finding]) -> None:
+def require(findings: Iterable[Finding], kind: type[Problem] = UsageProblem) -> None:
     """Raise for the first bad finding, naming the host; the others are its detail."""
     bad = [finding for finding in findings if finding.state == "bad"]
     if not bad:
         return
     first, *rest = bad
-    kind = UsageProblem if "set up" in first.what or "lacks" in first.what else Problem
     raise kind(
         f"{first.host}: {first.what}",
         remedy=first.remedy,
@@ -70,10 +71,10 @@ def require(findings: Iterable[Finding]) -> None:
     )
 
 
-_Found = tuple[Literal["ok", "note", "bad"], str, str]
+Found = tuple[Literal["ok", "note", "bad"], str, str]
 
 
-def _setup(survey: Survey, environment: Environment, layout: Layout) -> list[_Found]:
+def _setup(survey: Survey, environment: Environment, layout: Layout) -> list[Found]:
     remedy = f"run `fab -H {environment.name} setup` once"
     if survey.silent:
         return [("bad", f"systemd does not answer there: {survey.silent}", "look on the host")]
@@ -86,7 +87,7 @@ def _setup(survey: Survey, environment: Environment, layout: Layout) -> list[_Fo
     return [("ok", f"directories writable, {layout.service}.service there", "")]
 
 
-def _programs(survey: Survey) -> list[_Found]:
+def _programs(survey: Survey) -> list[Found]:
     if missing := sorted(_NEEDED - survey.have):
         return [("bad", f"lacks {', '.join(missing)}", f"install there: {' '.join(missing)}")]
     if "rsync" not in survey.have:
@@ -95,17 +96,22 @@ def _programs(survey: Survey) -> list[_Found]:
     return [("ok", "programs there, rsync too", "")]
 
 
-def _sudo(survey: Survey, environment: Environment, layout: Layout) -> list[_Found]:
+def _sudo(survey: Survey, environment: Environment, layout: Layout) -> list[Found]:
     if not survey.sudo:
-        return [("note", "sudo does not list what the deploy user may do", "")]
-    missing = [line for line in units.sudo_lines(layout, environment) if line not in survey.sudo]
-    if missing:
-        remedy = f"run `fab -H {environment.name} setup` again"
-        return [("bad", f"sudo does not allow `{missing[0]}`", remedy)]
+        said = survey.sudo_said or "no word why"
+        return [("note", f"sudo does not list what the deploy user may do: {said}", "")]
+    for line in units.sudo_lines(layout, environment):
+        word = sudo.verdict(survey.sudo, line)
+        if word == "asks":
+            remedy = "its last rule for that line wants one: is it in another file of sudoers.d?"
+            return [("bad", f"sudo wants a password for `{line}`", remedy)]
+        if word == "refused":
+            remedy = f"run `fab -H {environment.name} setup` again; sudo heeds the last rule alone"
+            return [("bad", f"sudo does not allow `{line}`", remedy)]
     return [("ok", "sudo allows the deploy user's lines", "")]
 
 
-def _current(survey: Survey) -> list[_Found]:
+def _current(survey: Survey) -> list[Found]:
     if survey.problems:
         return [("bad", survey.problems[0], "move it away by hand first")]
     if survey.current and survey.current not in survey.releases:
@@ -114,14 +120,14 @@ def _current(survey: Survey) -> list[_Found]:
     return [("ok", f"serving {survey.current}" if survey.current else "nothing deployed yet", "")]
 
 
-def _clock(survey: Survey, now: float) -> list[_Found]:
+def _clock(survey: Survey, now: float) -> list[Found]:
     skew = abs(survey.epoch - now) if survey.epoch else 0
     if skew > _SKEW_SECONDS:
         return [("note", f"its clock differs from ours by {skew:.0f} s", "is time kept by NTP?")]
     return [("ok", "clock agrees", "")]
 
 
-def _activation(survey: Survey, environment: Environment) -> list[_Found]:
+def _activation(survey: Survey, environment: Environment) -> list[Found]:
     if survey.activating:
         remedy = f"`fab -H {environment.name} attach` takes it up"
         return [("note", f"an activation is running ({survey.phase})", remedy)]
@@ -133,15 +139,22 @@ def _activation(survey: Survey, environment: Environment) -> list[_Found]:
 
 def _fit(
     survey: Survey, manifest: Manifest, layout: Layout, environment: Environment
-) -> list[_Found]:
-    found: list[_Found] = []
+) -> list[Found]:
+    found: list[Found] = []
+    backup, files = backup_size(survey, manifest, environment)
     needed = int(manifest.bytes * SPACE_FACTOR)
     free = survey.disk * 1024
+    remedy = f"make room, or lower `keep` in hosts.toml [{environment.name}]"
+    if survey.backups_disk is None:
+        needed += backup
+    elif survey.backups_disk * 1024 < backup:
+        room = f"{megabytes(survey.backups_disk * 1024)} free below {layout.backups}"
+        text = f"{room}, but the backup of what serves needs {megabytes(backup)}"
+        found.append(("bad", text, remedy))
     room = f"{megabytes(free)} free below {layout.base}"
     if free < needed:
-        remedy = f"make room, or lower `keep` in hosts.toml [{environment.name}]"
         found.append(("bad", f"{room}, but this deploy needs {megabytes(needed)}", remedy))
-    elif survey.inodes and survey.inodes < manifest.files * SPACE_FACTOR:
+    elif survey.inodes and survey.inodes < manifest.files * SPACE_FACTOR + files:
         found.append(("bad", f"only {survey.inodes} inodes are free", "make room"))
     else:
         found.append(("ok", room, ""))
@@ -158,6 +171,22 @@ def _fit(
             ("ok", f"{survey.arch}, {survey.libc or 'unknown libc'}: the artifact fits", "")
         )
     return found
+
+
+def backup_size(survey: Survey, manifest: Manifest, environment: Environment) -> tuple[int, int]:
+    """Return the bytes and files that the copy of the serving release takes, as far as is known.
+
+    Where the file system can share blocks it takes less; nobody counts on that.
+    """
+    copied = survey.current and survey.current not in survey.backups
+    if not copied or environment.backup_copy == "link":
+        return 0, 0
+    serving = survey.versions.get(survey.current, {})
+    size, files = serving.get("bytes"), serving.get("files")
+    return (
+        size if isinstance(size, int) else manifest.bytes,
+        files if isinstance(files, int) else manifest.files,
+    )
 
 
 def _older(have: str, want: str) -> bool:

@@ -202,6 +202,13 @@ def prepared(rows: Sequence[Prepared], *, plan: bool) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+        if row.kept_user:
+            console.print(
+                f"  kept  {row.kept_user} runs the service; --migrate-user gives it a user of its "
+                "own, and restarts it",
+                highlight=False,
+                soft_wrap=True,
+            )
         if row.first:
             console.print(
                 "  nothing is deployed yet: `deploy --create-databases` lets the first release "

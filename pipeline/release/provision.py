@@ -15,19 +15,24 @@ def script(
     with_env: bool,
     replace_env: bool,
     plan: bool,
+    systemd: int = 0,
+    old_user: str = "",
 ) -> str:
     """Return the script, to be run as root with the environment file on its standard input.
 
-    `deploy_key` is the public line to authorize. With `plan` it only says what differs.
+    `deploy_key` is the public line to authorize, `systemd` the version on the host, and
+    `old_user` who has run the service, if that is to change. With `plan` it only says what differs.
     """
     variables = shell.assignments(
         {
             "PLAN": int(plan),
+            "ROOT": str(layout.root),
             "BASE": str(layout.base),
             "BACKUPS": str(layout.backups),
             "STATE": str(layout.state),
             "SERVICE": layout.service,
             "SERVICE_USER": environment.service_user,
+            "OLD_USER": old_user,
             "DEPLOY_USER": environment.user,
             "DEPLOY_HOME": str(layout.root / "home" / environment.user),
             "DEPLOY_KEY": deploy_key,
@@ -37,11 +42,15 @@ def script(
             "REPLACE_ENV": int(replace_env),
         }
     )
+    wanted = units.host_files(layout, environment, systemd)
     places = "".join(
         f"place {shlex.quote(str(file.path))} {file.mode} {shlex.quote(file.text)}\n"
-        for file in units.host_files(layout, environment)
+        for file in wanted
     )
-    wanted = units.host_files(layout, environment)
     obsolete = [file for file in units.dump_files(layout, environment) if file not in wanted]
     gone = "".join(f"gone {shlex.quote(str(file.path))}\n" for file in obsolete)
-    return variables + shell.body("setup") + places + gone + shell.body("setup-end")
+    return variables + _bodies("trusted", "setup") + places + gone + shell.body("setup-end")
+
+
+def _bodies(*names: str) -> str:
+    return "".join(map(shell.body, names))

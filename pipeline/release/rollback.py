@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.errors import Problem, UsageProblem
+from pipeline.release import damage, gate, proof, shell
 from pipeline.release import fleet as fleets
-from pipeline.release import gate, shell
 from pipeline.release import summary as summaries
 from pipeline.release import survey as surveys
 from pipeline.release.deploy import put_right, tell_since
@@ -14,7 +14,6 @@ from pipeline.release.fleet import Fleet, Member
 from pipeline.release.steps import Steps
 from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
-from pipeline.remote import execute
 from pipeline.remote.inventory import Target
 
 
@@ -31,9 +30,12 @@ def schema_note(summary: Summary) -> str:
     )
 
 
-def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Summary:
+def rollback(
+    target: Target, to: str, *, from_backup: bool = False, lock_wait: float = 0, say: Steps
+) -> Summary:
     """Make `to` serve on every host; with an empty `to`, what served before the current release.
 
+    The digest of every file of it is checked first; with `from_backup` its backup takes its place.
     Restarts the service and passes the health gate, as a deploy does. Raises UsageProblem when
     there is no such release on a host (nothing was touched), RolledBack when the target does not
     become healthy (what served before the command serves again).
@@ -48,10 +50,11 @@ def rollback(target: Target, to: str, *, lock_wait: float = 0, say: Steps) -> Su
             fleets.require_idle(fleet, found)
             found = put_right(fleet, found)
             name = choose(fleet, found, to)
-            step.note = f"from {found[0].current or 'nothing'} to {name}"
+            verify(fleet, name, found, from_backup=from_backup)
+            step.note = f"from {found[0].current or 'nothing'} to {name}, whose files are whole"
         tell_since(fleet, found, say)
         with say.step("restore") as step:
-            restored, version, commit = restore(fleet, name, found)
+            restored, version, commit = restore(fleet, name, found, from_backup=from_backup)
             step.note = "from its backup" if restored else "still in place"
         with say.step("activate") as step:
             plans = gate.plan(found, "rollback", name, version, commit, "none")
@@ -95,7 +98,37 @@ def _nothing_before(survey: Survey) -> str:
     return f"the history knows no release that served before {survey.current}; name one with --to"
 
 
-def restore(fleet: Fleet, name: str, found: list[Survey]) -> tuple[bool, str, str]:
+def verify(fleet: Fleet, name: str, found: list[Survey], *, from_backup: bool) -> None:
+    """Refuse to go back to a release whose files are not as they were built. Changes nothing."""
+    layout = fleet.layout
+
+    def one(member: Member, survey: Survey) -> None:
+        digest = surveys.digest_of(survey, name)
+        release = (str(layout.releases / name), digest)
+        backup = (str(layout.backups / f"release_{name}"), digest)
+        used = backup if from_backup or name not in survey.releases else release
+        if from_backup and name not in survey.backups:
+            raise UsageProblem(
+                f"{member}: there is no backup {backup[0]}; nothing was touched",
+                remedy="leave --from-backup out",
+            )
+        differing = damage.check(member, [used]).get(used[0])
+        if not differing:
+            return
+        others = f"`fab -H {fleet.environment.name} doctor` tells which releases are whole"
+        whole = used is release and name in survey.backups and not damage.check(member, [backup])
+        remedy = f"its backup is whole: rollback --to={name} --from-backup" if whole else others
+        raise UsageProblem(
+            f"{member}: {used[0]} is damaged ({damage.named(differing)}); nothing was touched",
+            remedy=remedy,
+        )
+
+    fleets.each_surveyed(fleet, found, one)
+
+
+def restore(
+    fleet: Fleet, name: str, found: list[Survey], *, from_backup: bool
+) -> tuple[bool, str, str]:
     """Bring the release back from its backup where needed; return that, version and commit."""
     script = shell.render(
         "restore", BASE=str(fleet.layout.base), BACKUPS=str(fleet.layout.backups), TO=name
@@ -103,11 +136,15 @@ def restore(fleet: Fleet, name: str, found: list[Survey]) -> tuple[bool, str, st
 
     def one(member: Member, survey: Survey) -> dict[str, Any] | None:
         """Return the manifest of what had to be restored."""
-        if name in survey.releases:
+        if name in survey.releases and not from_backup:
             return None
-        ended = execute.sh(member.connection, script, timeout=300)
+        ended = fleets.change(fleet, member, script, timeout=300)
         if ended.code:
-            raise Problem(f"{member}: {name} could not be restored", detail=ended.err)
+            said = ended.err.splitlines() or ["no word why"]
+            raise Problem(
+                f"{member}: {name} could not be restored: {said[0]}; nothing was stopped",
+                detail=proof.shortened(said[1:]),
+            )
         return surveys.parse(ended.out.splitlines()).versions.get(name, {})
 
     restored = [manifest for manifest in fleets.each_surveyed(fleet, found, one) if manifest]

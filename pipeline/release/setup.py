@@ -1,13 +1,17 @@
 """`fab setup`: carrying out the provisioning script on every host."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import structs
 
 from pipeline import redaction
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release import envfile, provision
+from pipeline.release import facts as hostfacts
 from pipeline.release import fleet as fleets
+from pipeline.release.facts import Facts
 from pipeline.release.fleet import Fleet, Member
 from pipeline.remote import execute, keys, known_hosts, login, sshconfig
 from pipeline.remote.inventory import Environment, Host, Target
@@ -26,31 +30,50 @@ class Prepared:
     absent: str
     kept: str
     first: bool = False
+    kept_user: str = ""
+    """Who goes on running the service, though hosts.toml names another user."""
 
 
 def setup(
-    target: Target, *, env_file: Path | None, deploy_key: str, replace_env: bool, plan: bool
+    target: Target,
+    *,
+    env_file: Path | None,
+    deploy_key: str,
+    replace_env: bool,
+    migrate_user: bool,
+    plan: bool,
 ) -> list[Prepared]:
     """Make every host of `target` ready for deploys; with `plan` only say what differs.
 
     Logs in as `setup_user` of hosts.toml: root, or a user who may use sudo without a password.
     `env_file` is the local file that becomes the service's environment (mode 600, root's); an
     existing other one is replaced only with `replace_env`. `deploy_key` is the public line that
-    the deploy user gets; empty means the public half of the configured key.
+    the deploy user gets; empty means the public half of the configured key. Where another user
+    than `service_user` runs the service, that goes on, unless `migrate_user`: it stops the service.
     """
     environment = target.environment
     text = _environment_text(env_file)
     public = deploy_key or public_key(environment, target.hosts[0])
     with fleets.connected(target, user=environment.setup_user) as fleet:
-        script = provision.script(
-            fleet.layout,
-            environment,
-            deploy_key=public,
-            with_env=env_file is not None,
-            replace_env=replace_env,
-            plan=plan,
-        )
-        return fleets.each(lambda member: _one(fleet, member, script, text), fleet.members)
+        found = fleets.each(lambda member: _ask(fleet, member), fleet.members)
+
+        def one(pair: tuple[Member, Facts]) -> Prepared:
+            member, facts = pair
+            old = facts.unit_user if facts.unit_user != environment.service_user else ""
+            kept = "" if migrate_user else old
+            script = provision.script(
+                fleet.layout,
+                structs.replace(environment, service_user=kept or environment.service_user),
+                deploy_key=public,
+                with_env=env_file is not None,
+                replace_env=replace_env,
+                plan=plan,
+                systemd=facts.systemd,
+                old_user=old if migrate_user else "",
+            )
+            return replace(_one(fleet, member, script, text), kept_user=kept)
+
+        return fleets.each(one, list(zip(fleet.members, found, strict=True)))
 
 
 def public_key(environment: Environment, host: Host | None = None) -> str:
@@ -87,6 +110,21 @@ def _environment_text(path: Path | None) -> str:
     return text
 
 
+def _ask(fleet: Fleet, member: Member) -> Facts:
+    """Return the facts of a host. Raises UsageProblem where another has the service's port."""
+    script = hostfacts.script(fleet.layout, fleet.environment)
+    ended = execute.sh(member.connection, as_root(fleet.environment, script), timeout=60)
+    if ended.code:
+        raise Problem(f"{member}: setup could not look at the host", detail=ended.err or ended.out)
+    facts = hostfacts.parse(ended.out.splitlines())
+    if conflict := hostfacts.port_conflict(facts, fleet.layout, fleet.environment):
+        raise UsageProblem(
+            f"{member}: {conflict}; nothing was changed",
+            remedy=hostfacts.port_remedy(fleet.environment),
+        )
+    return facts
+
+
 def _one(fleet: Fleet, member: Member, script: str, text: str) -> Prepared:
     ended = execute.sh(
         member.connection, as_root(fleet.environment, script), stdin=text.encode(), timeout=120
@@ -101,7 +139,8 @@ def _one(fleet: Fleet, member: Member, script: str, text: str) -> Prepared:
             remedy=f"install there: {' '.join(missing)} (and rsync, for small uploads)",
         )
     if ended.code:
-        raise Problem(f"{member}: setup failed", detail=ended.err or ended.out)
+        said = ended.err.splitlines() or ["no word why"]
+        raise Problem(f"{member}: setup failed: {said[-1]}", detail="\n".join(said[:-1]))
     return Prepared(
         host=str(member),
         changed=tuple(found.get("changed", ())),

@@ -1,6 +1,5 @@
 """What is on a host before anything is changed: one read-only script, and its answer."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,9 +7,10 @@ from typing import Any
 import msgspec
 
 from pipeline.errors import Problem, Unreachable, UsageProblem
-from pipeline.release import naming, shell
+from pipeline.release import naming, shell, sudo
 from pipeline.release.activation import TERMINAL
 from pipeline.release.layout import Layout
+from pipeline.release.sudo import Rule
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,9 @@ class Survey:
     service: dict[str, str]
     epoch: float = 0
     libc: str = ""
-    sudo: frozenset[str] = frozenset()
+    sudo: tuple[Rule, ...] = ()
+    sudo_said: str = ""
+    """Why sudo gave no list."""
     journal: dict[str, str] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -68,6 +70,8 @@ class Survey:
     """Why systemd did not answer; the service and a running activation are unknown then."""
     contents: str = ""
     """What the serving release consists of, as difference.known reads it, if it was asked for."""
+    backups_disk: int | None = None
+    """What is free where the backups lie, in KiB, if that is another file system."""
     dumps: dict[str, int] = field(default_factory=dict)
     """Release → bytes of the database's dump from before its migrations."""
 
@@ -143,8 +147,9 @@ def parse(lines: Iterable[str]) -> Survey:
         service=dict(text.split("=", 1) for text in found.get("unit", []) if "=" in text),
         epoch=float(text) if (text := one("epoch")).isdigit() else 0,
         libc=one("libc"),
-        # sudo -l escapes what sudoers would take for its own: , : = \\ with a backslash.
-        sudo=frozenset(re.sub(r"\\(.)", r"\1", text) for text in found.get("sudo", [])),
+        sudo=sudo.rules(found.get("sudo", [])),
+        sudo_said=one("sudo-said"),
+        backups_disk=int(text) if (text := one("backups-disk")).isdigit() else None,
         journal=dict(text.split("\t", 1) for text in found.get("journal", []) if "\t" in text),
         versions={name: _json(text) for name, text in manifests.items()},
         problems=tuple(problems),
@@ -246,6 +251,17 @@ def predecessor(survey: Survey) -> str:
     if survey.current in stack:
         del stack[stack.index(survey.current) :]
     return next((name for name in reversed(stack) if name in available), "")
+
+
+def digest_of(survey: Survey, name: str) -> str:
+    """Return the digest of the list of release `name`, "" where nobody knows it.
+
+    By the deploy that brought it; its own manifest may be as damaged as the rest.
+    """
+    for entry in survey.history:
+        if entry.kind == "deploy" and entry.to == name and entry.digest:
+            return entry.digest
+    return str(survey.versions.get(name, {}).get("digest", ""))
 
 
 def require_ready(survey: Survey, where: str, environment: str) -> None:

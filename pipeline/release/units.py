@@ -41,6 +41,15 @@ SystemCallFilter=@system-service"""
 ProcSubset, since its os_mon reads /proc/meminfo."""
 
 
+_RESTART_STEPS_SINCE = 254
+"""The first systemd that knows RestartSteps= and RestartMaxDelaySec= (systemd.service(5))."""
+
+_GROWING_RESTARTS = "RestartSteps=5\nRestartMaxDelaySec=60\n"
+
+HEALTH_KEY = "X-QustoHealth"
+"""The key of the unit, of no meaning to systemd, that tells other environments our address."""
+
+
 @dataclass(frozen=True)
 class HostFile:
     """One file of the system, root's."""
@@ -50,12 +59,15 @@ class HostFile:
     text: str
 
 
-def host_files(layout: Layout, environment: Environment) -> list[HostFile]:
-    """Return every unit and drop-in of one environment, the sudoers file last."""
+def host_files(layout: Layout, environment: Environment, systemd: int) -> list[HostFile]:
+    """Return every unit and drop-in of one environment, the sudoers file last.
+
+    `systemd` is the version on the host, 0 where it is unknown.
+    """
     units = layout.root / "etc/systemd/system"
     module = environment.release_module
     return [
-        HostFile(units / f"{layout.service}.service", "644", service(layout, environment)),
+        HostFile(units / f"{layout.service}.service", "644", service(layout, environment, systemd)),
         HostFile(
             units / f"{layout.service}-migrate.service",
             "644",
@@ -73,6 +85,7 @@ def host_files(layout: Layout, environment: Environment) -> list[HostFile]:
         ),
         HostFile(units / f"{layout.service}-recover.service", "644", recover(layout, environment)),
         HostFile(units / f"{layout.service}-rescue.service", "644", rescue(layout, environment)),
+        HostFile(layout.boot_script, "755", boot_script(layout)),
         *(dump_files(layout, environment) if environment.backup_database else ()),
         HostFile(
             layout.root / "etc/logrotate.d" / layout.activation_unit,
@@ -87,8 +100,13 @@ def host_files(layout: Layout, environment: Environment) -> list[HostFile]:
     ]
 
 
-def service(layout: Layout, environment: Environment) -> str:
-    """Return the unit of the application itself."""
+def service(layout: Layout, environment: Environment, systemd: int) -> str:
+    """Return the unit of the application itself.
+
+    It never gives up: a database that is away for a minute must not need an operator. Only the
+    health gate judges a release.
+    """
+    growing = _GROWING_RESTARTS if systemd >= _RESTART_STEPS_SINCE else ""
     return f"""\
 # Written by `fab setup`; changes here are lost.
 [Unit]
@@ -97,8 +115,8 @@ After=network-online.target postgresql.service clickhouse-server.service
 After={layout.service}-recover.service
 Wants=network-online.target
 ConditionPathExists={layout.current}
-StartLimitIntervalSec=120
-StartLimitBurst=5
+StartLimitIntervalSec=0
+{HEALTH_KEY}={environment.health.url}
 
 [Service]
 Type=exec
@@ -108,7 +126,7 @@ WorkingDirectory={layout.current}
 ExecStart={layout.current}/bin/{environment.release} start
 Restart=always
 RestartSec=5
-KillMode=mixed
+{growing}KillMode=mixed
 TimeoutStopSec=60
 LimitNOFILE=65536
 
@@ -155,12 +173,19 @@ def dump_files(layout: Layout, environment: Environment) -> list[HostFile]:
 def _once(
     layout: Layout, environment: Environment, what: str, title: str, place: str, run: str
 ) -> str:
-    """Return a oneshot unit whose command `run` leaves its words in the output file of `what`."""
+    """Return a oneshot unit whose command `run` leaves its words in the output file of `what`.
+
+    They may hold what the environment holds: the service user writes them, and beside it only the
+    deploy user's group reads them. The directory's set-group-id bit hands that group on.
+    """
     output = layout.output(what)
+    fresh = f"rm -f {output}; umask 027; : >{output}; umask 022"
+    own = f"chgrp {environment.user} {output.parent} && chmod 2750 {output.parent}"
     return f"""\
 # Written by `fab setup`; changes here are lost.
 [Unit]
 Description=Qusto Analytics ({layout.environment}): {title}
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
@@ -168,7 +193,8 @@ Type=oneshot
 RuntimeDirectory={output.parent.name}
 RuntimeDirectoryPreserve=yes
 {place}
-ExecStart=/bin/sh -c '{run}; code=$$?; cat {output}; exit $$code'
+ExecStartPre=+/bin/sh -c '{own}'
+ExecStart=/bin/sh -c '{fresh}; {run}; code=$$?; cat {output}; exit $$code'
 TimeoutStartSec={max(3600, environment.migrate_timeout + 60)}
 """
 
@@ -185,7 +211,8 @@ ConditionPathExists={layout.activate}
 [Service]
 Type=oneshot
 User={environment.user}
-ExecStart={layout.activate} boot
+ExecStart=-{layout.activate} boot
+ExecStart=/bin/sh {layout.boot_script}
 
 [Install]
 WantedBy=multi-user.target
@@ -211,6 +238,12 @@ Environment=RESCUE=1
 ExecStart={layout.activate} boot
 SuccessExitStatus=10
 """
+
+
+def boot_script(layout: Layout) -> str:
+    """Return the script that proves at boot what `current` names."""
+    places = {"BASE": str(layout.base), "BACKUPS": str(layout.backups)}
+    return shell.SHEBANG + shell.render("verify", "boot", **places)
 
 
 def logrotate(layout: Layout, environment: Environment) -> str:

@@ -168,7 +168,9 @@ def _write(fleet: Fleet, read: _Read, text: str) -> None:
     if text == read.text:
         return
     script = shell.render(
+        "trusted",
         "env-write",
+        ROOT=str(fleet.layout.root),
         ENV_FILE=str(fleet.layout.env_file),
         SEEN=_digest(read.text),
         WANTED=_digest(text),

@@ -63,6 +63,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     migrate_timeout: int = 900
     keep: int = 5
     batch: int | str = "100%"
+    backup_copy: Literal["copy", "link"] = "copy"
     backup_database: str = ""
     confirm: bool = False
     connect_timeout: int = 0
@@ -134,8 +135,12 @@ def resolve(names: Sequence[str], path: Path, variables: Mapping[str, str]) -> T
         names = [default]
     if len(names) == 1 and names[0] in tables:
         environment = _environment(names[0], tables, path, variables)
-        return Target(environment, tuple(host_of(h, environment, path) for h in environment.hosts))
-    return _by_host(names, tables, path, variables)
+        hosts = tuple(host_of(h, environment, path) for h in environment.hosts)
+        target = Target(environment, hosts)
+    else:
+        target = _by_host(names, tables, path, variables)
+    _require_apart(target, path, variables)
+    return target
 
 
 def environments(path: Path, variables: Mapping[str, str]) -> list[Environment]:
@@ -150,6 +155,56 @@ def environments(path: Path, variables: Mapping[str, str]) -> list[Environment]:
         except UsageProblem:
             continue
     return found
+
+
+def health_port(environment: Environment) -> int:
+    """Return the port that the service answers at, by `health.url`. Raises UsageProblem."""
+    parts = urlsplit(environment.health.url)
+    try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (KeyError, ValueError):
+        raise UsageProblem(
+            f"hosts.toml [{environment.name}]: `health.url` = {environment.health.url!r} is not "
+            "a URL with a port",
+            remedy='url = "http://localhost:8000/api/health"',
+        ) from None
+    return port
+
+
+def _require_apart(target: Target, path: Path, variables: Mapping[str, str]) -> None:
+    """Refuse an environment that shares a host with another and what only one of them can have.
+
+    With one port, each would take the other's answers to the health check for its own.
+    """
+    mine = target.environment
+    for other in environments(path, variables):
+        if other.name == mine.name:
+            continue
+        try:
+            theirs = {_machine(host_of(text, other, path)) for text in other.hosts}
+        except UsageProblem:
+            continue  # its own matter
+        shared = sorted(str(host) for host in target.hosts if _machine(host) in theirs)
+        if not shared:
+            continue
+        where = f"{path.name}: {mine.name} and {other.name} are both on {shared[0]}"
+        for key in ("service", "path", "backups"):
+            if getattr(mine, key) == getattr(other, key):
+                raise UsageProblem(
+                    f"{where} and have the same `{key}` = {getattr(mine, key)}",
+                    remedy=f"give one of them another `{key}`, or another host",
+                )
+        if health_port(mine) == health_port(other):
+            port = health_port(mine)
+            raise UsageProblem(
+                f"{where} and have the same health port {port}",
+                remedy=f"give one of them another port: `url` and `version_url` of "
+                f"[{other.name}.health] and PORT in its environment file",
+            )
+
+
+def _machine(host: Host) -> tuple[str, int]:
+    return host.address, host.port or 22
 
 
 def _by_host(
@@ -191,6 +246,8 @@ def _environment(
     defaults = {
         "name": name,
         "service": "qusto" if production else f"qusto-{name}",
+        # One for each environment: the code of one must not reach the other's memory and secrets.
+        "service_user": "qusto" if production else f"qusto-{name}"[:32],
         "path": f"/var/www/qusto/{name}",
         "backups": f"/var/www/qusto/backups/{name}",
         "branch": "main" if production else "develop",
@@ -241,12 +298,7 @@ def _validate(environment: Environment, where: str) -> None:
         )
     if environment.health.watch < 0:
         raise UsageProblem(f"{where}: `health.watch` = {environment.health.watch} is less than 0")
-    try:
-        urlsplit(environment.health.url).port  # noqa: B018 (parsed when asked)
-    except ValueError:
-        raise UsageProblem(
-            f"{where}: `health.url` = {environment.health.url!r} is no URL"
-        ) from None
+    health_port(environment)
     for key in ("timeout", "deadline", "min_healthy"):
         value = getattr(environment.health, key)
         if value < 0 or (value == 0 and key != "min_healthy"):

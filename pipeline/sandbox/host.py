@@ -2,8 +2,8 @@
 
 Real: SSH with a verified host key, SFTP, rsync, sh, flock, curl, every script of a deploy, every
 process of the service. Stand-ins, in the PATH of the host's commands: sudo, systemctl,
-systemd-run, journalctl, useradd, usermod, groupadd, getent, visudo, chown (and curl where it is
-missing). Everything lies below one temporary directory and is gone afterwards.
+systemd-run, journalctl, useradd, usermod, groupadd, getent, visudo, chown, runuser (and curl where
+it is missing). Everything lies below one temporary directory and is gone afterwards.
 """
 
 import os
@@ -27,7 +27,7 @@ from pipeline.settings import PROJECT
 
 NAME = "sandbox"
 STANDINS = Path(__file__).parent / "standins"
-SMALL = ("sudo", "useradd", "usermod", "groupadd", "getent", "visudo", "chown")
+SMALL = ("sudo", "useradd", "usermod", "groupadd", "getent", "visudo", "chown", "runuser")
 PYTHON = {
     "systemctl": "systemctl",
     "systemd-run": "systemd_run",

@@ -197,7 +197,7 @@ class Arena:
         root = host.run(f"readlink /proc/{pid}/cwd", check=False).stdout.strip()
         if root != f"{BASE}/releases/{serving}":
             return f"the serving process runs in {root}, current names {serving}"
-        beams = host.run("pgrep -c -u qusto beam.smp", check=False).stdout.strip()
+        beams = host.run("pgrep -c -u qusto-staging beam.smp", check=False).stdout.strip()
         if beams != "1":
             return f"{beams} applications run"
         for lock in ("lock", "activation.lock"):

@@ -173,10 +173,11 @@ BEFORE_OUTAGE = {
         *BEGINNINGS,
         Point("step", "lock"),
         Point("step", "preflight"),
+        Point("step", "backup"),
         Point("file", "incoming"),
         Point("step", "upload"),
         Point("file", "release"),
-        Point("step", "backup"),
+        Point("step", "prove"),
     ],
     "rollback": [*BEGINNINGS, *(Point("step", name) for name in ("lock", "preflight", "restore"))],
 }

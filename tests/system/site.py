@@ -41,11 +41,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Site:
-    """The hosts of one environment called staging, and this side's files about them."""
+    """The hosts of one environment, and this side's files about them."""
 
     hosts: tuple[Host, ...]
     directory: Path
     key: Path
+    name: str = "staging"
 
     def write(self, health: str = "", **keys: str) -> None:
         """Write hosts.toml; `keys` replace or add TOML values, an empty one leaves a key out."""
@@ -59,7 +60,7 @@ class Site:
         }
         lines = [f"{key} = {value}" for key, value in table.items() if value]
         health = health or "deadline = 8\nmin_healthy = 0.5\ntimeout = 3"
-        text = "[staging]\n" + "\n".join(lines) + f"\n[staging.health]\n{health}\n"
+        text = f"[{self.name}]\n" + "\n".join(lines) + f"\n[{self.name}.health]\n{health}\n"
         (self.directory / "hosts.toml").write_text(text)
         (self.directory / "staging.env").write_text(ENVIRONMENT_FILE)
 
@@ -86,7 +87,7 @@ class Site:
     def fed(self, text: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `fab -H staging WORDS` to its end with `text` on its standard input."""
         return subprocess.run(
-            [str(FAB), "-H", "staging", *words],
+            [str(FAB), "-H", self.name, *words],
             cwd=ROOT,
             env=self._environ(),
             input=text,
@@ -135,7 +136,7 @@ class Site:
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             # A shell's background job ignores Ctrl-C, and its children inherit that.
-            ["env", "--default-signal=INT", str(FAB), "-H", "staging", *words],
+            ["env", "--default-signal=INT", str(FAB), "-H", self.name, *words],
             cwd=ROOT,
             env={**self._environ(), **variables},
             stdin=subprocess.DEVNULL,

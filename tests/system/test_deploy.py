@@ -19,15 +19,19 @@ def test_the_first_deploy_on_an_empty_host_serves(site: Site, build: Builder):
     assert_serves(host, summary["release"], "1.0.0")
     assert summary["commit"] == COMMIT
     assert summary["before"] == ""
-    assert [name for name, _ in summary["steps"]][:4] == ["lock", "preflight", "upload", "backup"]
+    assert [name for name, _ in summary["steps"]][:5] == [
+        *("lock", "preflight", "backup", "upload", "prove")
+    ]
     assert summary["hosts"][0]["downtime"] > 0
     assert "migration 20250101000000" in schema(host)
     entry = site.history()[-1]
     assert (entry["outcome"], entry["to"], entry["from"]) == ("kept", summary["release"], "")
     # It runs as its own user, who can write nothing of the release.
     pid = host.run("systemctl show -p MainPID --value qusto-staging").stdout.strip()
-    assert host.run(f"stat -c %U /proc/{pid}").stdout.strip() == "qusto"
-    refused = host.run(f"setpriv --reuid=qusto --clear-groups touch {BASE}/current/x", check=False)
+    assert host.run(f"stat -c %U /proc/{pid}").stdout.strip() == "qusto-staging"
+    refused = host.run(
+        f"setpriv --reuid=qusto-staging --clear-groups touch {BASE}/current/x", check=False
+    )
     assert refused.returncode != 0
 
 

@@ -13,8 +13,8 @@ from tests.system.site import Site, assert_serves, current, journal_id, releases
 
 @pytest.fixture
 def small(new_host: Host, session_keys: KeyPair, tmp_path: Path, build: Builder) -> Site:
-    """A site that serves 1.0.0 from a disk of 64 MB."""
-    new_host.small_disk("/var/www", 64)
+    """A site that serves 1.0.0 from a disk of 96 MB."""
+    new_host.small_disk("/var/www", 96)
     new_host.boot()
     site = Site((new_host,), tmp_path, session_keys.private)
     site.write()
@@ -28,7 +28,7 @@ def test_a_full_disk_is_found_before_anything_is_sent(small: Site, build: Builde
     before = current(host)
     host.fill_disk("/var/www", leave_kb=5000)
     ended = small.fab("deploy", f"--artifact={build('1.1.0')}")
-    assert ended.code == 1, ended.text
+    assert ended.code == 2, ended.text
     assert "free below /var/www/qusto/staging, but this deploy needs" in ended.err
     assert_serves(host, before, "1.0.0")
     assert releases(host) == [before]

@@ -25,7 +25,7 @@ def test_the_database_is_dumped_before_migrations_and_only_then(site: Site, buil
     path = f"{DUMPS}/before_{second['release']}.dump"
     assert second["dump"]["path"] == path
     assert host.run(f"stat -c '%U %a %s' {path}").stdout.split() == [
-        *("qusto", "600", str(second["dump"]["bytes"])),
+        *("qusto-staging", "600", str(second["dump"]["bytes"])),
     ]
     assert host.run(f"cat {path}").stdout == f"{before}{SECRET}\n"
     assert host.run(f"setpriv --reuid=deploy --clear-groups cat {path}", check=False).returncode

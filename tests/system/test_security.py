@@ -57,7 +57,7 @@ REFUSED = [
     "/usr/sbin/visudo",
 ]
 AS_OTHERS = [
-    f"sudo -n -u qusto /usr/bin/systemctl start {SERVICE}",
+    f"sudo -n -u qusto-staging /usr/bin/systemctl start {SERVICE}",
     f"sudo -n LD_PRELOAD=/tmp/x.so /usr/bin/systemctl start {SERVICE}",
     f"sudo -n SYSTEMD_EDITOR=/bin/sh /usr/bin/systemctl start {SERVICE}",
     f"sudo -n -g root /usr/bin/systemctl start {SERVICE}",
@@ -99,7 +99,7 @@ def test_the_service_user_writes_no_release_and_reads_no_environment_file(
     host.write("/etc/qusto/production.env", "TOKEN=of-another-environment\n", mode=0o600)
     tries = told(
         host,
-        "qusto",
+        "qusto-staging",
         [
             f"touch {BASE}/current/x",
             f"touch {BASE}/releases/x",

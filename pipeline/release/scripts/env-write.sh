@@ -5,6 +5,7 @@ set -eu
 umask 022
 file=$(readlink -f "$ENV_FILE")
 mkdir -p "${file%/*}"
+trusted "${file%/*}" || { echo "${file%/*} can be changed by others than root" >&2; exit 6; }
 umask 077
 [ -f "$file" ] || file_before=/dev/null
 seen=$(sha256sum <"${file_before:-$file}")

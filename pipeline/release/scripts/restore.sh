@@ -1,15 +1,21 @@
 # shellcheck shell=sh disable=SC2154
-# A release that is only left as a backup comes back, by hard links where the disk is the same.
+# A release comes back from its backup, as a copy: the backup stays one of its own.
 set -eu
 cd "$BASE"
-if [ ! -d "releases/$TO" ]; then
+rm -rf ".deploy/incoming/$TO"
+reflink=
+if cp --reflink=auto --version >/dev/null 2>&1; then reflink=--reflink=auto; fi
+# shellcheck disable=SC2086
+cp -a $reflink "$BACKUPS/release_$TO" ".deploy/incoming/$TO" || {
   rm -rf ".deploy/incoming/$TO"
-  cp -al "$BACKUPS/release_$TO" ".deploy/incoming/$TO" 2>/dev/null || {
-    rm -rf ".deploy/incoming/$TO"
-    cp -a "$BACKUPS/release_$TO" ".deploy/incoming/$TO"
-  }
-  mv -T ".deploy/incoming/$TO" "releases/$TO"
-fi
+  exit 5
+}
+sync -f ".deploy/incoming/$TO"
+own
+# The damaged one, where there is one, is in nobody's way and goes with the next clean-up.
+if [ -d "releases/$TO" ]; then mv -T "releases/$TO" ".deploy/incoming/damaged_$TO"; fi
+mv -T ".deploy/incoming/$TO" "releases/$TO"
+rm -rf ".deploy/incoming/damaged_$TO"
 printf 'manifest\t%s\t' "$TO"
 tr '\n\t' '  ' <"releases/$TO/MANIFEST.json"
 echo

@@ -5,7 +5,9 @@ if [ "$WITH_ENV" = 1 ]; then
     if cmp -s - "$ENV_FILE"; then same "$ENV_FILE"; else changed "$ENV_FILE" || :; fi
   else
     mkdir -p "${ENV_FILE%/*}"
+    trusted "${ENV_FILE%/*}" || refuse "${ENV_FILE%/*} can be changed by others than root"
     chmod 755 "${ENV_FILE%/*}"
+    rm -f "$ENV_FILE.new"
     (umask 077 && cat >"$ENV_FILE.new")
     chmod 600 "$ENV_FILE.new"
     if cmp -s "$ENV_FILE.new" "$ENV_FILE"; then
@@ -25,8 +27,14 @@ else
   printf 'absent\t%s\n' "$ENV_FILE"
 fi
 [ -L "$BASE/current" ] || printf 'first\t%s\n' "$BASE"
+if [ -n "$OLD_USER" ] && changed "$SERVICE runs as $SERVICE_USER, not as $OLD_USER; restarted"; then
+  # Before any unit of the new user starts: systemd then hands it the state directory.
+  if systemctl is-active --quiet "$SERVICE.service"; then was_active=1; else was_active=; fi
+  systemctl stop "$SERVICE.service"
+fi
 [ "$PLAN" != 1 ] || exit 0
 if [ "$units_changed" = 1 ]; then systemctl daemon-reload; fi
+[ -z "${was_active:-}" ] || systemctl start "$SERVICE.service"
 for unit in "$SERVICE" "$SERVICE-recover"; do
   systemctl is-enabled --quiet "$unit.service" 2>/dev/null ||
     systemctl enable --quiet "$unit.service"

@@ -1,11 +1,20 @@
 # shellcheck shell=sh disable=SC2154,SC2034
 # From a bare host to one that can be deployed to; run as root, as often as one likes.
 # Prints `same PATH` or `changed PATH` for each thing; with PLAN=1 it only says so.
+#
+# The deploy user owns its directories, and could put a link into them at any moment. So whatever
+# lies there is made by that user itself (`as_deploy`), and root gives away only what that user, or
+# nobody, could have put there (`give`).
 set -eu
 umask 022
+cd /
 
 changed() { printf 'changed\t%s\n' "$1"; [ "$PLAN" != 1 ]; }
 same() { printf 'same\t%s\n' "$1"; }
+refuse() { echo "refused: $1" >&2; exit 6; }
+
+# Our own standard input is the environment file: nobody else gets it.
+as_deploy() { timeout 60 runuser -u "$DEPLOY_USER" -- "$@" </dev/null; }
 
 # user NAME SHELL HOME
 user() {
@@ -16,14 +25,37 @@ user() {
   fi
 }
 
+# give DIRECTORY OWNER MODE: the directory that we are in is the one that is given, whatever its
+# path leads to by then.
+give() (
+  real=$1
+  if trusted "${1%/*}"; then real=$(readlink -f "$1"); fi
+  cd -P "$1"
+  [ "$(pwd -P)" = "$real" ] || refuse "$1 leads to $(pwd -P)"
+  if [ "$(stat -c %U .)" = "$2" ] || as_deploy test -O . || trusted ..; then
+    :
+  elif [ "$(stat -c %u .)" = 0 ] &&
+    { [ -z "$(ls -A)" ] || [ "$(stat -c %d .)" != "$(stat -c %d ..)" ]; }; then
+    : # empty, or a disk of its own
+  elif [ "$(stat -c %U .)" != "$OLD_USER" ]; then
+    refuse "$1 belongs to $(stat -c %U .), not to $2; if that is meant: chown $2: $1"
+  fi
+  chown "$2:" .
+  chmod "$3" .
+)
+
 # directory PATH OWNER MODE
 directory() {
-  if [ "$(stat -c '%U %a' "$1" 2>/dev/null)" = "$2 $3" ]; then
+  if [ -L "$1" ] && ! trusted "${1%/*}"; then refuse "$1 is a link, where a directory belongs"; fi
+  if [ "$(stat -L -c '%U %a' "$1" 2>/dev/null)" = "$2 $3" ]; then
     same "$1/"
   elif changed "$1/"; then
-    mkdir -p "$1"
-    chown "$2:$2" "$1"
-    chmod "$3" "$1"
+    if [ ! -d "$1" ]; then
+      above=${1%/*}
+      while [ ! -d "$above/" ]; do above=${above%/*}; done
+      if trusted "$above/"; then mkdir -p "$1"; else as_deploy mkdir -p "$1"; fi
+    fi
+    give "$1" "$2" "$3"
   fi
 }
 
@@ -33,6 +65,7 @@ place() {
     same "$1"
   elif changed "$1"; then
     mkdir -p "${1%/*}"
+    trusted "${1%/*}" || refuse "${1%/*} can be changed by others than root"
     rm -f "$1.new"
     printf '%s' "$3" >"$1.new"
     chmod "$2" "$1.new"
@@ -55,7 +88,7 @@ gone() {
   fi
 }
 
-for program in curl flock sha256sum sudo systemctl visudo; do
+for program in curl flock runuser sha256sum sudo systemctl timeout visudo; do
   command -v "$program" >/dev/null 2>&1 || { printf 'missing\t%s\n' "$program"; missing=1; }
 done
 [ -z "${missing:-}" ] || exit 4
@@ -73,18 +106,26 @@ if getent group systemd-journal >/dev/null; then
       ;;
   esac
 fi
+home=$(getent passwd "$DEPLOY_USER" | cut -d : -f 6)
+if [ -n "$home" ] && [ "$home" != / ]; then DEPLOY_HOME=$home; fi
+keys=$DEPLOY_HOME/.ssh/authorized_keys
 directory "$DEPLOY_HOME" "$DEPLOY_USER" 755
 directory "$DEPLOY_HOME/.ssh" "$DEPLOY_USER" 700
-if grep -qxF "$DEPLOY_KEY" "$DEPLOY_HOME/.ssh/authorized_keys" 2>/dev/null; then
-  same "$DEPLOY_HOME/.ssh/authorized_keys"
-elif changed "$DEPLOY_HOME/.ssh/authorized_keys"; then
-  printf '%s\n' "$DEPLOY_KEY" >>"$DEPLOY_HOME/.ssh/authorized_keys"
-  chown "$DEPLOY_USER:$DEPLOY_USER" "$DEPLOY_HOME/.ssh/authorized_keys"
-  chmod 600 "$DEPLOY_HOME/.ssh/authorized_keys"
+if getent passwd "$DEPLOY_USER" >/dev/null &&
+  as_deploy timeout 10 grep -qxF "$DEPLOY_KEY" "$keys" 2>/dev/null; then
+  same "$keys"
+elif changed "$keys"; then
+  # shellcheck disable=SC2016
+  as_deploy timeout 10 sh -c '
+    umask 077
+    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then
+      echo "refused: $1 is not a file, and a key is written through nothing else" >&2
+      exit 6
+    fi
+    [ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
+    printf "%s\n" "$2" >>"$1" && chmod 600 "$1"
+  ' sh "$keys" "$DEPLOY_KEY"
 fi
-mkdir_parents() { [ "$PLAN" = 1 ] || mkdir -p "${1%/*}"; }
-mkdir_parents "$BASE"
-mkdir_parents "$BACKUPS"
 for path in "$BASE" "$BASE/releases" "$BASE/.deploy" "$BASE/.deploy/incoming" "$BACKUPS"; do
   directory "$path" "$DEPLOY_USER" 755
 done

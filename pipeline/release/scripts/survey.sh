@@ -6,8 +6,12 @@ say clock "$(date +%Y%m%d_%H%M%S)"
 say epoch "$(date +%s)"
 say arch "$(uname -m)"
 say libc "$(getconf GNU_LIBC_VERSION 2>/dev/null)"
-# One line per rule, as sudo itself lists them for us; it wraps nothing when COLUMNS is large.
-COLUMNS=1000 sudo -n -l 2>/dev/null | sed -n 's/^ *(root) NOPASSWD: /sudo\t/p'
+# As sudo itself lists the rules for us (sudo.py); it wraps nothing when COLUMNS is large.
+if rules=$(COLUMNS=1000 sudo -n -l 2>&1 </dev/null); then
+  printf '%s\n' "$rules" | sed -n 's/^ *(/sudo\t(/p; s/.*!authenticate.*/sudo\t!authenticate/p'
+else
+  say sudo-said "$(printf '%s\n' "$rules" | sed -n '/[^[:space:]]/{p;q;}')"
+fi
 for program in curl flock sha256sum rsync tar sudo; do
   command -v "$program" >/dev/null 2>&1 && say have "$program"
 done
@@ -76,4 +80,8 @@ fi
 if [ -d "$BASE" ]; then
   say disk "$(df -Pk "$BASE" | awk 'NR == 2 { print $4 }')"
   say inodes "$(df -Pi "$BASE" | awk 'NR == 2 { print $4 }')"
+fi
+# Where the backups lie, if that is another file system.
+if [ -d "$BACKUPS" ] && [ "$(stat -c %d "$BACKUPS")" != "$(stat -c %d "$BASE")" ]; then
+  say backups-disk "$(df -Pk "$BACKUPS" | awk 'NR == 2 { print $4 }')"
 fi

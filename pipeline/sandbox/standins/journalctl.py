@@ -1,6 +1,6 @@
 """Sandbox stand-in for journalctl. NOT systemd; see host.py.
 
-Knows -u UNIT, -n N, -o cat|short-iso, -f, -q, --no-pager and _SYSTEMD_INVOCATION_ID=….
+Knows -u UNIT, -n N, -o cat|short-iso, -f, -q, --no-pager and (_SYSTEMD_)INVOCATION_ID=….
 """
 
 import getopt
@@ -30,8 +30,10 @@ def main(argv: list[str]) -> int:
     cat = options.get("-o", options.get("--output", "short")) == "cat"
     invocation = ""
     for match in matches:
+        if match == "+":
+            continue
         field, _, value = match.partition("=")
-        if field != "_SYSTEMD_INVOCATION_ID":
+        if field not in ("_SYSTEMD_INVOCATION_ID", "INVOCATION_ID"):
             print(f"the sandbox's journalctl cannot match {match!r}", file=sys.stderr)
             return 1
         invocation = value

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from pipeline.sandbox.standins import unitfile, units
 
-_LONG = ["property=", "value", "quiet", "no-pager", "now", "no-ask-password"]
+_LONG = ["property=", "value", "quiet", "no-pager", "now", "no-ask-password", "version"]
 _NOT_RUNNING = 3
 _NO_SUCH_UNIT = 5
 
@@ -27,6 +27,9 @@ def main(argv: list[str]) -> int:
         return 1
     options = [name for name, _ in given]
     quiet = "-q" in options or "--quiet" in options
+    if "--version" in options:
+        print("systemd 252 (the sandbox's stand-in)")
+        return 0
     verb, *names = words or [""]
     if verb == "daemon-reload":
         return 0

@@ -63,7 +63,7 @@ def test_the_activation_script_is_the_golden_one():
 
 
 def test_the_units_are_the_golden_ones():
-    files = units.host_files(LAYOUT, ENVIRONMENT)
+    files = units.host_files(LAYOUT, ENVIRONMENT, 252)
     text = "".join(f"=== {file.path} {file.mode}\n{file.text}" for file in files)
     golden("host-files.txt", text)
 

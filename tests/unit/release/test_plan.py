@@ -48,7 +48,7 @@ def test_steps_are_in_the_order_of_the_deploy(migrate: str, skip: bool, order: l
 def test_database_is_dumped_before_anything_is_stopped():
     environment = msgspec.structs.replace(ENVIRONMENT, backup_database="pg_dump x")
     steps = plan.steps(environment, skip_migrations=False)
-    assert steps[5:7] == ["dump the database (likewise)", "stop"]
+    assert steps[6:8] == ["dump the database (likewise)", "stop"]
     assert not any("dump" in step for step in plan.steps(environment, skip_migrations=True))
 
 
@@ -56,6 +56,11 @@ def test_room_after_is_what_is_free_without_what_has_changed():
     seen = surveys.parse(["disk\t100", "inodes\t1000"])
     made = plan.host_plan("web", seen, 5, "20260101_000000", Changed(3, 5000, 40), "")
     assert (made.disk_after, made.changed_files, made.downtime) == (100 * 1024 - 5000, 3, None)
+    copied = plan.host_plan(
+        "web", seen, 5, "20260101_000000", Changed(3, 5000, 40), "", backup=(7000, 60)
+    )
+    assert copied.disk_after == made.disk_after - 7000
+    assert copied.inodes_after == 1000 - 3 - 40 - 60
     assert made.inodes_after == 1000 - 3 - 40
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pipeline.errors import Problem, UsageProblem
-from pipeline.release import preflight, survey, units
+from pipeline.release import preflight, sudo, survey, units
 from pipeline.release.manifest import Manifest
 from pipeline.release.preflight import Finding
 from pipeline.release.survey import Survey
@@ -27,7 +27,7 @@ GOOD = replace(
             *(f"have\t{name}" for name in ("curl", "flock", "sha256sum", "tar", "sudo", "rsync")),
         ]
     ),
-    sudo=frozenset(units.sudo_lines(LAYOUT, ENVIRONMENT)),
+    sudo=sudo.rules(f"(root) NOPASSWD: {line}" for line in units.sudo_lines(LAYOUT, ENVIRONMENT)),
 )
 
 
@@ -52,7 +52,8 @@ def test_a_good_host_is_all_ok():
         ({"libc": "glibc 2.31"}, "its glibc 2.31 is older than the glibc 2.36"),
         ({"current": "20260101_000000"}, "which is not there"),
         ({"problems": ("/x/current is not a link",)}, "is not a link"),
-        ({"sudo": frozenset({"/usr/bin/systemctl start x"})}, "sudo does not allow"),
+        ({"sudo": sudo.rules(["(root) NOPASSWD: /usr/bin/systemctl start x"])}, "does not allow"),
+        ({"sudo": (*GOOD.sudo, *sudo.rules(["(ALL) ALL"]))}, "sudo wants a password for"),
     ],
 )
 def test_what_would_break_a_deploy_is_bad(change, said: str):
@@ -93,6 +94,37 @@ def test_a_host_that_was_not_set_up_is_a_usage_problem():
         preflight.require(found(replace(GOOD, ready=False)))
 
 
-def test_sudo_escapes_are_undone():
-    seen = survey.parse(["sudo\t/usr/bin/systemd-run --uid\\=deploy a\\,b"])
-    assert seen.sudo == {"/usr/bin/systemd-run --uid=deploy a,b"}
+SERVING = replace(
+    GOOD,
+    current="20260101_000000",
+    releases=("20260101_000000",),
+    versions={"20260101_000000": {"bytes": 5_000_000, "files": 300}},
+    disk=32_000,
+)
+
+
+def test_the_copy_that_becomes_the_backup_is_counted():
+    def room(seen: Survey, **keys: str) -> str:
+        environment = msgspec.structs.replace(ENVIRONMENT, **keys)
+        rows = preflight.examine("web1", seen, environment, LAYOUT, MANIFEST, 1000)
+        return next(row.what for row in rows if "free below" in row.what)
+
+    assert "this deploy needs 32.5 MB" in room(replace(SERVING, disk=30_000))
+    assert "needs" not in room(SERVING)
+    assert "needs" not in room(replace(SERVING, disk=30_000, backups=("20260101_000000",)))
+    assert "needs" not in room(replace(SERVING, disk=30_000), backup_copy="link")
+    assert "needs" not in room(replace(SERVING, disk=30_000, backups_disk=6_000))
+    assert "4.1 MB free below /var/www/qusto/backups/staging" in room(
+        replace(SERVING, disk=30_000, backups_disk=4_000)
+    )
+
+
+def test_a_refusal_before_anything_is_touched_is_exit_2():
+    assert refusal(replace(GOOD, disk=1000)) == 2
+    assert refusal(replace(GOOD, arch="aarch64")) == 2
+
+
+def refusal(seen: Survey) -> int:
+    with pytest.raises(UsageProblem) as caught:
+        preflight.require(found(seen))
+    return caught.value.code

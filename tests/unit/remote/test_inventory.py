@@ -178,3 +178,52 @@ def test_a_pin_that_is_no_key_is_refused(write):
 def test_a_host_that_no_pin_names_is_refused(write):
     with pytest.raises(UsageProblem, match="pins no key for b:2222"):
         pins(write, f'"a {A}"', "b")
+
+
+TOGETHER = """
+[staging]
+hosts = ["web1", "web2"]
+[production]
+hosts = [{host}]
+{more}
+"""
+PORT_OF_ITS_OWN = '[production.health]\nurl = "http://localhost:8001/api/health"'
+
+
+@pytest.mark.parametrize("name", ["staging", "production", "web1"])
+@pytest.mark.parametrize("host", ["web1", "web1:22"])
+def test_two_environments_of_one_host_need_two_ports(write, name: str, host: str):
+    text = refusal(write(TOGETHER.format(host=f'"{host}"', more="")), [name])
+    assert "are both on web1" in text
+    assert "and have the same health port 8000" in text
+    assert "PORT in its environment file" in text
+
+
+@pytest.mark.parametrize(
+    ("host", "more"),
+    [('"web3"', ""), ('"web1:2222"', ""), ('"web1"', PORT_OF_ITS_OWN)],
+)
+def test_other_hosts_or_other_ports_are_fine(write, host: str, more: str):
+    path = write(TOGETHER.format(host=host, more=more))
+    assert inventory.resolve(["production"], path, {}).environment.name == "production"
+
+
+def test_a_host_that_only_the_other_half_of_a_fleet_shares_does_not_matter(write):
+    path = write(TOGETHER.format(host='"web1"', more=""))
+    assert inventory.resolve(["web2"], path, {}).hosts[0].address == "web2"
+
+
+@pytest.mark.parametrize("key", ["service", "path", "backups"])
+def test_two_environments_of_one_host_share_no_place_and_no_unit(write, key: str):
+    value = {"service": "qusto-staging", "path": "/var/www/qusto/staging"}.get(
+        key, "/var/www/qusto/backups/staging"
+    )
+    more = f'{key} = "{value}"\n{PORT_OF_ITS_OWN}'
+    text = refusal(write(TOGETHER.format(host='"web1"', more=more)), ["staging"])
+    assert f"have the same `{key}` = {value}" in text
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8000", "http://localhost:port/", "ftp://x/"])
+def test_a_health_url_without_a_port_that_is_known_is_refused(write, url: str):
+    path = write(f'[staging]\nhosts = ["a"]\n[staging.health]\nurl = "{url}"')
+    assert "`health.url`" in refusal(path, ["staging"])
