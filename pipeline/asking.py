@@ -23,7 +23,8 @@ def answer(
             env=gitlocal.without(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             timeout=seconds,
             check=False,
         )

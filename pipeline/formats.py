@@ -9,5 +9,17 @@ def print_json(value: object) -> None:
 
     from pipeline import printable, redaction
 
-    text = msgspec.json.encode(redaction.cleaned(msgspec.to_builtins(value)))
-    sys.stdout.write(printable.json(msgspec.json.format(text, indent=2).decode()) + "\n")
+    text = as_json(redaction.cleaned(msgspec.to_builtins(value)))
+    sys.stdout.write(printable.json(text) + "\n")
+
+
+def as_json(value: object) -> str:
+    """Return a JSON document, one key a line."""
+    import msgspec
+
+    try:
+        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    except UnicodeEncodeError:  # a name that is not UTF-8
+        import json
+
+        return json.dumps(msgspec.to_builtins(value), indent=2)

@@ -118,7 +118,7 @@ class Beam:
     def take(self, command: Command) -> bool:
         """Give the order; False if the BEAM is no more."""
         try:
-            os.write(self._orders, f"{_SEPARATOR.join(command.argv[1:])}\n".encode())
+            os.write(self._orders, os.fsencode(f"{_SEPARATOR.join(command.argv[1:])}\n"))
         except BrokenPipeError:
             return False
         return True

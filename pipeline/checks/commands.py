@@ -20,6 +20,7 @@ from pipeline.checks import (
     partitions,
     plan,
     red,
+    repeat,
     report,
     snapshot,
     suite_records,
@@ -55,9 +56,11 @@ def check(ready: Prepared, *, app: str, format: str) -> int:
         databases=place.settings.partition_databases,
     )
     runners: dict[str, Runner] = {"test": partial(partitions.run, partitioning=partitioning)}
-    again = f"inv check.{{name}}{with_app(app)}{' --ci' if options.ci else ''}"
     if ready.where != place.app:
         place = replace(place, copy=ready.where)
+    named = app or options.hook
+    ci = " --ci" if options.ci else ""
+    again = repeat.inv("check.{name}", place.where, named=bool(named)) + ci
     return run_rows(place, ready.rows, options, runners, again, ready.finish, ready.ahead.beam)
 
 
@@ -165,8 +168,3 @@ def is_quiet(place: Place, *, ci: bool) -> bool:
     """Whether lines of Logger make the tests fail: always, never, or in CI."""
     wanted = place.settings.quiet_tests
     return ci or bool(os.environ.get("CI")) if wanted == "ci" else bool(wanted)
-
-
-def with_app(app: str) -> str:
-    """Return the option that names the application again."""
-    return f" --app {app}" if app else ""

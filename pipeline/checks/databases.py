@@ -7,8 +7,6 @@ Qusto creates and migrates what they name.
 """
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
+from pipeline import scratch
 from pipeline.errors import UsageProblem
 
 CONFIG_DIR = "config-dir"
@@ -94,13 +93,10 @@ def separate(
         number: {name: named(url, mix_env, number) for name, url in bases.items()}
         for number in numbers
     }
-    top = Path(tempfile.mkdtemp(prefix="qusto-partitions-"))  # mode 700
-    try:
+    with scratch.directory("partitions") as top:
         for number, files in contents.items():
             _fill(top / str(number), files, environ)
         yield {number: {"CONFIG_DIR": str(top / str(number))} for number in numbers}
-    finally:
-        shutil.rmtree(top)
 
 
 def _fill(directory: Path, files: Mapping[str, str], environ: Mapping[str, str]) -> None:

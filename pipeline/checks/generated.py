@@ -7,10 +7,10 @@ a link to the original but the directory it writes to.
 
 import difflib
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline import scratch
 from pipeline.checks import running
 from pipeline.checks.check import Check
 from pipeline.checks.running import Context
@@ -22,8 +22,7 @@ TYPES = Path("js/types")
 
 async def run(context: Context, check: Check) -> Outcome:
     """Generate into a shadow and compare file by file with what the application has."""
-    with tempfile.TemporaryDirectory(prefix="qusto-types-") as name:
-        shadow = Path(name)
+    with scratch.directory("types") as shadow:
         written = mirror(context.app, shadow, Path(check.package) / TYPES)
         result = await context.execute(check, cwd=shadow)
         judgement = running.judge(check, result, {})

@@ -38,7 +38,8 @@ def _git(app: Path, environ: Mapping[str, str], *words: str) -> tuple[int, str]:
         env=environment(environ, {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
         check=False,
     )
     return ended.returncode, ended.stdout.strip()

@@ -1,9 +1,12 @@
 """Which test files there are, as mix sees them."""
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
-from pipeline.checks import running
+from pipeline.checks import repository, running
 from pipeline.checks.check import Check
 from pipeline.checks.running import Context
 from pipeline.checks.tools import mix
@@ -16,12 +19,26 @@ _LISTING = (
 )
 
 
+def left_out(app: Path, environ: Mapping[str, str]) -> list[str]:
+    """Return the test files that a sparse checkout does not have on the disk."""
+    try:
+        listed, _ = repository.ask(str(app), environ)
+    except OSError:
+        return []
+    entries = (entry.partition("\t") for entry in os.fsdecode(listed).split("\0"))
+    skipped = (path for head, _, path in entries if head.startswith(("S ", "s ")))
+    return [p for p in skipped if p.endswith("_test.exs") and not (app / p).exists()]
+
+
 async def read(context: Context, check: Check) -> list[str] | Outcome:
     """Return the test files as mix sees them; mix itself is only asked if mix.exs says where."""
     app = context.app
-    if not re.search(r"\b(test_paths|test_pattern)\b", (app / "mix.exs").read_text("utf-8")):
+    if not re.search(
+        r"\b(test_paths|test_pattern)\b", (app / "mix.exs").read_text("utf-8", "replace")
+    ):
         return sorted(
-            str(path.relative_to(app))
+            # As evidence.exs names them (suite_evidence.py), also where that is not UTF-8.
+            os.fsencode(path.relative_to(app)).decode("utf-8", "backslashreplace")
             for path in (app / "test").rglob("*_test.exs")
             if not any(part.startswith(".") for part in path.relative_to(app).parts)
         )

@@ -23,6 +23,7 @@ from pipeline.checks import (
 )
 from pipeline.checks.check import Check
 from pipeline.checks.coverage import Rule
+from pipeline.checks.glance import some
 from pipeline.checks.running import Context
 from pipeline.checks.suite_part import Manner, Part
 from pipeline.checks.suite_records import Suite
@@ -73,7 +74,10 @@ async def run(context: Context, check: Check, partitioning: Partitioning) -> Out
     if isinstance(files, Outcome):
         return files
     if not files:
-        return Outcome(check.name, Verdict.UNKNOWN, "no test file: nothing would be tested")
+        reason = "no test file: nothing would be tested"
+        if absent := inventory.left_out(context.app, context.environ):
+            reason = f"no test file is in this sparse checkout: {some(absent)}"
+        return Outcome(check.name, Verdict.UNKNOWN, reason)
     if partitioning.manner.cover:
         _clean(context.app, partitioning)
     began = time.time()
@@ -95,6 +99,10 @@ async def run(context: Context, check: Check, partitioning: Partitioning) -> Out
         judgement = replace(covered, reason=f"{judgement.reason}, {covered.reason}")
         results += [merged] if merged else []
         output += merged.output if merged else ""
+    absent = inventory.left_out(context.app, context.environ) if whole else []
+    if absent and judgement.verdict is Verdict.PASSED:
+        names = f"not in this sparse checkout, so not run: {some(absent)}"
+        judgement = replace(judgement, reason=f"{judgement.reason}; {names}")
     if together and judgement.verdict is Verdict.PASSED:
         judgement = replace(judgement, reason=f"{judgement.reason}, {together}")
     return _outcome(check, judgement, results, output)

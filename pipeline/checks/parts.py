@@ -69,7 +69,7 @@ def sources(app: Path) -> str:
         for name in sorted(files):
             if name.endswith((".ex", ".exs")) or name == "mix.lock":
                 path = Path(top) / name
-                digest.update(f"{path.relative_to(app)}\0".encode())
+                digest.update(os.fsencode(path.relative_to(app)) + b"\0")
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

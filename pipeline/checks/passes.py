@@ -3,7 +3,8 @@
 What cannot be read counts as never having been there.
 """
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -43,7 +44,8 @@ def place(app: Path) -> Path | None:
 def load(directory: Path, row: str) -> Record:
     """Return the record of a row, an empty one if there is none that can be read."""
     try:
-        return msgspec.json.decode((directory / f"{row}.json").read_bytes(), type=Record)
+        found = msgspec.json.decode((directory / f"{row}.json").read_bytes(), type=Record)
+        return _renamed(found, lambda name: os.fsdecode(name.encode("latin-1")))
     except (OSError, ValueError):  # DecodeError is one, and so is bad UTF-8
         return Record()
 
@@ -73,4 +75,14 @@ def without(record: Record, key: str) -> Record:
 def save(directory: Path, records: Iterable[tuple[str, Record]]) -> None:
     """Write the records of these rows, each whole or not at all. Raises OSError."""
     for row, record in records:
-        whole.write(directory / f"{row}.json", msgspec.json.encode(record))
+        # A name is any bytes, and JSON holds characters: one for each byte.
+        stored = _renamed(record, lambda name: os.fsencode(name).decode("latin-1"))
+        whole.write(directory / f"{row}.json", msgspec.json.encode(stored))
+
+
+def _renamed(record: Record, rename: Callable[[str], str]) -> Record:
+    inputs, around = (
+        {rename(name): value for name, value in held.items()}
+        for held in (record.inputs, record.around)
+    )
+    return structs.replace(record, inputs=inputs, around=around)

@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from pipeline import printable
+from pipeline import formats, printable
 from pipeline.checks import annotations, repeat
 from pipeline.checks.check import Check
 from pipeline.checks.verdicts import Outcome, Verdict, exit_code, overall
@@ -55,7 +53,7 @@ def closing_line(report: Report) -> str:
     if not bad or report.interrupted_by:
         return line
     fixes = [shlex.join(check.fix) for check in report.checks if check.fix and check.name in bad]
-    line += f". Repeat one with `{report.again.format(name=bad[0])}`"
+    line += f". Repeat one with `{report.again.replace('{name}', bad[0])}`"
     return line + (f"; --fix runs {', '.join(f'`{fix}`' for fix in fixes)}" if fixes else "")
 
 
@@ -97,4 +95,4 @@ def as_json(report: Report) -> Iterator[str]:
 
 
 def _formatted(content: object) -> str:
-    return printable.json(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+    return printable.json(formats.as_json(content))

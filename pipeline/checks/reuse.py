@@ -17,7 +17,7 @@ from pipeline.checks.check import Check
 from pipeline.checks.passes import Pass, Record
 from pipeline.checks.plan import Planned
 from pipeline.checks.verdicts import Judgement, Outcome, Verdict
-from pipeline.checks.worktree import NoTree, Tree
+from pipeline.checks.worktree import NoTree, Tree, shown
 
 SCHEMA = "1"
 """What the keys below are made of; another number makes all passes on record void."""
@@ -94,7 +94,7 @@ def ask(
         needed = {name: found[name] for name in check.needs if name in found}
         around |= {f"the check {name}": question.key for name, question in needed.items()}
         opaque = [path for path, value in mine.items() if value == worktree.UNKNOWABLE]
-        why_not = f"git does not know the content of {opaque[0]}" if opaque else ""
+        why_not = f"git does not know the content of {shown(opaque[0])}" if opaque else ""
         why_not = why_not or circumstances.outside(check, app)
         why_not = why_not or next((f"{n}: {q.why_not}" for n, q in needed.items() if q.why_not), "")
         parts = [SCHEMA, check.name]
@@ -206,7 +206,7 @@ def _why_run(check: Check, memory: Memory) -> str:
     if not changed:
         return "it failed with this since it passed"
     more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-    return f"changed: {', '.join(changed[:_NAMED])}{more}"
+    return f"changed: {', '.join(map(shown, changed[:_NAMED]))}{more}"
 
 
 def _steady(before: Question, after: Question | None, memory: Memory) -> bool:

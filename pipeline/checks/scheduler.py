@@ -125,6 +125,14 @@ class _Schedule:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         return [self._outcomes[name] for name in self._order]
 
+    async def _answer(self, check: Check) -> Outcome:
+        """Run it; what the machine refuses us, a full or read-only disk say, makes it unknown."""
+        try:
+            return await self._runner_of(check)(self._context, check)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            return Outcome(check.name, Verdict.UNKNOWN, f"{where}{error.strerror or error}")
+
     def _advance(self) -> None:
         """Let every row ask for a place that waits for nothing any more."""
         moved = True
@@ -187,7 +195,7 @@ class _Schedule:
             if judgement:
                 outcome = _without_run(check, judgement)
             else:
-                outcome = await self._runner_of(check)(self._context, check)
+                outcome = await self._answer(check)
         finally:
             self._context.slots.give_back(check.name)
             self._context.beams.expect_no_more(check.name)

@@ -1,6 +1,7 @@
 """What `inv test` and its kin do: strings from the command line in, text out, an exit code back."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from pipeline.checks import (
     gathering,
     partitions,
     presence,
+    repeat,
     rerun,
     suite_records,
     table,
@@ -24,7 +26,6 @@ from pipeline.checks.commands import (
     partition_count,
     place_of,
     run_rows,
-    with_app,
 )
 from pipeline.checks.coverage import Rule
 from pipeline.checks.gathering import Gathering
@@ -56,7 +57,7 @@ def test(asked: Asked, *, app: str, format: str) -> int:
     _consistent(asked)
     place = place_of(app, format)
     suites = suite_records.load(place.app) or {}
-    again = f"inv test{with_app(app)} --env {','.join(asked.envs)}"
+    again = f"{repeat.inv('test', place.app, named=bool(app))} --env {','.join(asked.envs)}"
     if asked.failed:
         rows = [row for env in asked.envs for row in _failed_rows(place, env, asked.envs, suites)]
         runners = _runners(asked.envs, partial(partitions.again, suites=suites))
@@ -77,7 +78,8 @@ def gather(
     rows = [row for env in envs for row in _rows(place, env, envs, compiles=cover)]
     gathered = Gathering(Path(parts), cover, Rule(place.settings.coverage))
     runners = _runners(envs, partial(gathering.run, gathering=gathered))
-    again = f"inv test.gather{with_app(app)} --env {','.join(envs)} --parts {parts}"
+    start = repeat.inv("test.gather", place.app, named=bool(app))
+    again = f"{start} --env {','.join(envs)} --parts {shlex.quote(str(Path(parts).absolute()))}"
     return run_rows(place, rows, Options(junit=junit), runners, again)
 
 

@@ -104,7 +104,7 @@ def parse(lines: Iterable[str]) -> Evidence | None:
     cover = Path("cover")
     total, suites = NOTHING, 1
     for line in lines:
-        match [unquote(word) for word in line.split("\t")]:
+        match [unquote(word, errors="backslashreplace") for word in line.split("\t")]:
             case ["loaded", path]:
                 loaded.add(path)
             case ["time", path, number]:

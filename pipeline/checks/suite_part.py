@@ -1,10 +1,9 @@
 """One `mix test` of the suite: run, evidence gathered, judged."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from pipeline import scratch
 from pipeline.checks import coverage, quiet, running, suite_evidence
 from pipeline.checks.check import Check
 from pipeline.checks.running import Context
@@ -60,12 +59,12 @@ async def run(
 ) -> Part:
     """Run mix test with these words and variables beside its own; it should run `files`."""
     argv = (*check.argv, *words, *(coverage.options(number) if manner.cover else ()))
-    with tempfile.TemporaryDirectory(prefix="qusto-evidence-") as directory:
-        injected = suite_evidence.command(argv, context.app, Path(directory))
+    with scratch.directory("evidence") as directory:
+        injected = suite_evidence.command(argv, context.app, directory)
         # Alone and plain it may run where the compiler did.
         warm = not extra and not words and not manner.cover
         result = await context.execute(check, argv=injected, extra=extra, warm=warm)
-        evidence = suite_evidence.read(Path(directory))
+        evidence = suite_evidence.read(directory)
     facts = {"files": str(len(files))}
     if injected != argv:
         facts |= evidence.facts if evidence else {"suites": "0"}
