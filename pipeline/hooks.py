@@ -233,7 +233,7 @@ def _run(
     return subprocess.run(
         ("git", *words),
         cwd=directory,
-        env=repository.environment(environ),
+        env=repository.environment(environ, str(directory)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

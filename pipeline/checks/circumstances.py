@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from pipeline.checks import repository
 from pipeline.checks.repository import which
 
 TYPE_CHECKING = False  # the commit hook starts here: see repository.py
@@ -17,14 +18,58 @@ if TYPE_CHECKING:
 
     from pipeline.checks.check import Check
 
-_PREFIXES = (
-    *("MIX_", "ELIXIR_", "ERL_", "HEX_", "REBAR_", "NODE_", "NPM_CONFIG_", "npm_config_"),
-    *("ASDF_", "MISE_", "DATABASE_", "CLICKHOUSE_", "REDIS_", "PG"),
+_HARMLESS = frozenset(
+    """
+    PATH PWD OLDPWD SHLVL _ SHELL TERM COLORTERM COLUMNS LINES USER LOGNAME MAIL HOSTNAME HOSTTYPE
+    OSTYPE MACHTYPE EDITOR VISUAL PAGER MANPAGER LS_COLORS LSCOLORS PS1 PS2 PS4 PROMPT
+    PROMPT_COMMAND RPROMPT WINDOWID WINDOWPATH DISPLAY XAUTHORITY STY TMUX TMUX_PANE GPG_TTY TTY
+    GPG_AGENT_INFO DESKTOP_SESSION SESSION_MANAGER INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID
+    MANAGERPID MANAGERPIDFDID NO_COLOR FORCE_COLOR CLICOLOR CLICOLOR_FORCE VIRTUAL_ENV
+    VIRTUAL_ENV_PROMPT PRE_COMMIT MAKEFLAGS MFLAGS MAKELEVEL MAKE_TERMOUT MAKE_TERMERR MOTD_SHOWN
+    CHROME_DESKTOP ELECTRON_RUN_AS_NODE APPLICATION_INSIGHTS_NO_DIAGNOSTIC_CHANNEL
+    DEBUGINFOD_URLS HUSHLOGIN ZDOTDIR MIX_ENV
+    """.split()  # noqa: SIM905
 )
-_NAMES = frozenset({"LANG", "LC_ALL", "LC_CTYPE", "TZ", "CI"})
-"""Variables that matter to mix, npm and their tools, beside those the application's config names.
+_HARMLESS_PREFIXES = (
+    *(
+        "GIT_",
+        "SSH_",
+        "XDG_SESSION_",
+        "XDG_CURRENT_",
+        "XDG_VTNR",
+        "XDG_SEAT",
+        "XDG_MENU_",
+        "XDG_DATA_",
+    ),
+    *("XDG_CONFIG_DIRS", "XDG_RUNTIME_", "ORIGINAL_XDG_", "DBUS_", "WAYLAND_", "GNOME_", "GTK_"),
+    *(
+        "GDK_",
+        "GIO_",
+        "GJS_",
+        "QT_",
+        "KDE_",
+        "KONSOLE_",
+        "VTE_",
+        "VSCODE_",
+        "TERM_",
+        "ITERM_",
+        "LESS",
+    ),
+    *("KITTY_", "ALACRITTY_", "WEZTERM_", "HIST", "BASH_", "ZSH_", "FISH_", "STARSHIP_", "DIRENV_"),
+    *(
+        "P9K_",
+        "MEMORY_PRESSURE_",
+        "PRE_COMMIT_",
+        "LC_TERMINAL",
+        "QUSTO_CHILD_",
+        "__CF",
+        "COLORFGBG",
+    ),
+)
+"""Variables that nothing which is checked hangs on: of the terminal, the session, the editor, git.
 
-Not all variables: a hook's environment differs from a shell's in dozens that matter to nobody.
+A hook's environment differs from a shell's in dozens of these. Every other one counts. MIX_ENV is
+the row's own, and PATH counts by the programs that are found on it.
 """
 
 _VERSION_FILES = (".tool-versions", ".mise.toml", "mise.toml", ".nvmrc", ".node-version")
@@ -35,8 +80,10 @@ def shared(app: str, environ: Mapping[str, str]) -> dict[str, str]:
     return {
         "this runner": _stamps(_below(os.path.dirname(os.path.abspath(__file__)), ".")),
         **_tools(environ.get("PATH")),
-        **_variables(app, environ),
+        **_variables(environ),
         **_versions(app),
+        # Qusto reads files there as variables (config/runtime.exs).
+        "the files of CONFIG_DIR": _stamps(_below(environ.get("CONFIG_DIR") or "/run/secrets")),
         # Phoenix applications have npm packages in deps/ too (file:../deps/phoenix).
         **_mix_packages(app, environ),
     }
@@ -53,18 +100,30 @@ def own(check: Check, app: Path) -> dict[str, str]:
 
 
 def installed(app: str, package: str) -> str:
-    """Return a fingerprint of what npm has installed for the package."""
-    return stamp(os.path.join(app, package, "node_modules/.package-lock.json"))
+    """Return a fingerprint of what npm, yarn, pnpm or bun has installed for the package."""
+    modules = os.path.join(app, package, "node_modules")
+    records = (".package-lock.json", ".yarn-integrity", ".yarn-state.yml", ".modules.yaml")
+    found = _stamps(path for name in records if stamp(path := os.path.join(modules, name)))
+    # Nobody has kept a record: the packages themselves, by what names and versions them.
+    return found or _stamps(
+        f"{path}/package.json"
+        for place in [modules, *_below(modules, "@")]
+        for path in _below(place)
+    )
 
 
 def outside(check: Check, app: Path) -> str:
-    """Return why the inputs of `check` are not all in the application, if so, in half a line."""
+    """Return why the inputs of `check` are not all in the repository, if so, in half a line."""
     if check.package:
         return ""
     import re
 
-    found = re.search(r'path:\s*"(\.\./[^"]*)"', (app / "mix.exs").read_text("utf-8", "replace"))
-    return f"mix.exs takes a package from outside of the application: {found[1]}" if found else ""
+    named = re.findall(
+        r'path:\s*"((?:\.\.|/)[^"]*)"', (app / "mix.exs").read_text("utf-8", "replace")
+    )
+    top = repository.top(str(app))
+    far = [name for name in named if not f"{os.path.realpath(app / name)}/".startswith(f"{top}/")]
+    return f"mix.exs takes a package from outside of the repository: {far[0]}" if far else ""
 
 
 def left_behind(check: Check, app: Path) -> str:
@@ -89,31 +148,12 @@ def _tools(path: str | None) -> dict[str, str]:
     return found
 
 
-def _variables(app: str, environ: Mapping[str, str]) -> dict[str, str]:
-    named = _named_in_config(app)
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         f"the variable {key}": value
         for key, value in environ.items()
-        # MIX_ENV is the row's own.
-        if key != "MIX_ENV" and (key.startswith(_PREFIXES) or key in _NAMES or key in named)
+        if key not in _HARMLESS and not key.startswith(_HARMLESS_PREFIXES)
     }
-
-
-def _named_in_config(app: str) -> frozenset[str]:
-    """Return whatever looks like the name of a variable in the application's configuration.
-
-    That is what stands between two double quotes, whichever they are; too much does no harm.
-    """
-    config = [path for path in _below(f"{app}/config", ".exs") if path.endswith(".exs")]
-    names: set[str] = set()
-    for path in (f"{app}/mix.exs", *config):
-        try:
-            with open(path, "rb") as file:
-                words = file.read().split(b'"')
-        except OSError:
-            continue
-        names.update(word.decode() for word in words if word.isascii() and word.isupper())
-    return frozenset(names)
 
 
 def _versions(app: str) -> dict[str, str]:

@@ -3,10 +3,12 @@
 Also who notes what the next commit may rely on. This imports no table, no settings and no msgspec.
 """
 
+import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.checks import globs, instant, worktree
+from pipeline.checks import globs, instant, repository, worktree
 from pipeline.checks.worktree import NoTree, Tree, shown
 
 _NAMED = 3
@@ -22,13 +24,21 @@ def note(
     green: Rows,
     skipped: Rows,
     packages: Sequence[str],
+    until: float,
 ) -> None:
     """Note that with these files every row of the hook is green or skipped. Raises OSError."""
+    prefix = repository.prefix(str(app))
+    ignored = b"".join(
+        b"! %s\0" % os.fsencode(os.path.normpath(Path(prefix, path))) for path in tree.ignored
+    )
+    asked = worktree.listing(tree, prefix), ignored
     inputs = ({k: tuple(v) for k, v in green.items()}, {k: tuple(v) for k, v in skipped.items()})
     instant.write(
         str(app),
         {
-            "state": instant.state(worktree.listing(tree), str(app), environ, packages),
+            "since": time.time(),
+            "until": until,
+            "state": instant.state(asked, str(app), environ, packages),
             # A staged removal is no file any more.
             "paths": {
                 path: (select(inputs[0], [path]), select(inputs[1], [path]))
@@ -50,10 +60,10 @@ def answer(
     """
     noted = instant.read(str(app))
     tree = worktree.read(app, environ, asked)
-    if noted is None or isinstance(tree, NoTree):
+    if noted is None or isinstance(tree, NoTree) or asked is None:
         return None
-    listing = worktree.listing(tree)
-    if instant.state(listing, str(app), environ, noted["packages"]) != noted["state"]:
+    listing = worktree.listing(tree, repository.prefix(str(app)))
+    if instant.state((listing, asked[1]), str(app), environ, noted["packages"]) != noted["state"]:
         return None
     chosen = {name: noted["green"][name] for name in select(noted["green"], tree.staged)}
     if not chosen:

@@ -12,7 +12,7 @@ def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 
     `*` and `?` stay within one name, `**` crosses directories, `lib/**` is everything below lib.
     The last pattern that matches decides, as in .gitignore; names with a leading dot are no
-    exception.
+    exception. A path that begins with `../` is matched only by a pattern that does so.
     """
     # One regular expression per run of equal sign: thousands of paths are asked.
     runs = [
@@ -40,7 +40,8 @@ def may_lie_below(patterns: Sequence[str], directory: str) -> bool:
 
 def _regex(pattern: str) -> str:
     parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(
+    inside = "" if pattern.startswith("../") else r"(?!\.\./)"
+    return inside + "".join(
         parts.get(part) or re.escape(part)
         for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
         if part

@@ -9,11 +9,17 @@ from pipeline.checks.reuse import Memory
 from pipeline.checks.verdicts import Verdict
 
 
-def candidates(checks: Iterable[Check], names: Sequence[str] | None) -> list[Check]:
-    """Return the rows that may run in the hook: those of the setting, else the hook's group."""
-    if names is None:
-        return [check for check in checks if Group.HOOK in check.groups]
-    return [check for check in checks if check.name in names]
+def candidates(checks: Iterable[Check], names: Sequence[str] | None, app: Path) -> list[Check]:
+    """Return the rows that may run in the hook: those of the setting, else the hook's group.
+
+    Without those of npm packages that the application does not have.
+    """
+    return [
+        check
+        for check in checks
+        if (Group.HOOK in check.groups if names is None else check.name in names)
+        and (not check.package or (app / check.package / "package.json").is_file())
+    ]
 
 
 def inputs(checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
@@ -27,15 +33,16 @@ def note(
     rows: Sequence[Check],
     verdicts: Mapping[str, Verdict | None],
     environ: Mapping[str, str],
+    until: float,
 ) -> None:
     """Note for the next commit that all `rows` of the hook are green now, if they are.
 
-    `verdicts` are those that stand with the work tree as `memory` found it. Raises OSError.
+    `verdicts` are those that stand with the work tree as `memory` found it, `until` that time.
+    Raises OSError.
     """
     green = [row for row in rows if verdicts.get(row.name) is Verdict.REUSED]
     skipped = [row for row in rows if verdicts.get(row.name) is Verdict.SKIPPED]
-    aging = any(row.reuse_for != float("inf") for row in green)
-    if aging or not green or len(green) + len(skipped) < len(rows):
+    if not green or len(green) + len(skipped) < len(rows):
         return
     packages = sorted({row.package for row in rows if row.package})
-    glance.note(app, environ, memory.tree, inputs(green), inputs(skipped), packages)
+    glance.note(app, environ, memory.tree, inputs(green), inputs(skipped), packages, until)

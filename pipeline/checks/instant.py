@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import time
 
 from pipeline.checks import circumstances, repository
 
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
         """What was noted: the state, and for each path the rows it is an input of.
 
         `paths` names the green rows and the skipped ones; `packages` are npm's, needed for the
-        state; `rows` are the input globs of the green rows, `skipped` those of the others.
+        state; `rows` are the input globs of the green rows, `skipped` those of the others. It holds
+        between the times `since` and `until`.
         """
 
+        since: float
+        until: float
         state: str
         paths: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
         packages: list[str]
@@ -48,14 +52,13 @@ def answer(app: str, environ: Mapping[str, str], asked: tuple[bytes, bytes]) -> 
     noted = read(app)
     if noted is None:
         return "", False
-    listing, status = asked
-    staged = _staged(os.fsdecode(status))
+    staged = _staged(os.fsdecode(asked[1]))
     if staged is None:
         return "", True
-    if state(listing, app, environ, noted["packages"]) != noted["state"]:
+    if state(asked, app, environ, noted["packages"]) != noted["state"]:
         return "", False
-    prefix = app[len(repository.top(app)) :].strip(os.sep)
-    paths = [path.removeprefix(f"{prefix}/") if prefix else path for path in staged]
+    prefix = repository.prefix(app)
+    paths = [repository.relative(path, prefix) for path in staged]
     known = noted["paths"]
     if not all(path in known for path in paths):
         return "", True
@@ -70,11 +73,20 @@ def closing(chosen: Sequence[str], left_out: Sequence[str]) -> str:
     return f"reused {', '.join(chosen)}: passed with these files before{also}"
 
 
-def state(listing: bytes, app: str, environ: Mapping[str, str], packages: Iterable[str]) -> str:
-    """Return a digest of everything that any row's verdict hangs on; `packages` are npm's."""
+def state(
+    asked: tuple[bytes, bytes], app: str, environ: Mapping[str, str], packages: Iterable[str]
+) -> str:
+    """Return a digest of everything that any row's verdict hangs on; `packages` are npm's.
+
+    `asked` is what repository.ask returned, or would return if all were staged.
+    """
+    listing, status = asked
+    above = repository.top(app)
     facts = circumstances.shared(app, environ)
     facts |= {f"npm {name}": circumstances.installed(app, name) for name in packages}
     facts["settings"] = circumstances.stamp(f"{_PROJECT}/pyproject.toml")
+    for path in repository.ignored_sources(status, above):
+        facts[f"ignored {path}"] = circumstances.stamp(os.path.join(above, path))
     digest = blake2b(listing, digest_size=16)
     for name in sorted(facts):
         digest.update(f"\0{name}\0{facts[name]}".encode("utf-8", "surrogateescape"))
@@ -86,7 +98,8 @@ def read(app: str) -> Note | None:
     try:
         with open(os.path.join(repository.records(app), _FILE), "rb") as file:
             noted: Note = marshal.load(file)  # noqa: S302 - in the git directory, as hooks are
-        return noted if noted["paths"] and noted["green"] and noted["state"] else None
+        holds = noted["since"] <= time.time() < noted["until"]
+        return noted if holds and noted["paths"] and noted["green"] and noted["state"] else None
     except (OSError, ValueError, EOFError, TypeError, KeyError):
         return None
 
@@ -113,7 +126,7 @@ def _staged(status: str) -> list[str] | None:
     """Return the staged paths, from the top of the work tree; None if anything is not staged."""
     paths = []
     for entry in status.split("\0"):
-        if not entry:
+        if not entry or entry.startswith("! "):
             continue
         # "1 XY SUB mH mI mW hH hI PATH": Y is the work tree beside the index.
         if not entry.startswith("1 ") or entry[3] != "." or entry[5] != "N":

@@ -93,7 +93,7 @@ class Prepared:
         """
         left_out = self.settings.skip
         own = hook.candidates(
-            [row for row in table.CHECKS if row.name not in left_out], self.settings.hook
+            [row for row in table.CHECKS if row.name not in left_out], self.settings.hook, self.app
         )
         options = Options(only=tuple(row.name for row in own), hook=True)
         rows = plan.plan(self.app, options, self.settings, os.environ)
@@ -103,7 +103,8 @@ class Prepared:
         settled = reuse.settle(rows, memory)
         verdicts = {row.check.name: row.settled.verdict if row.settled else None for row in settled}
         with suppress(OSError):  # then it is not quick
-            hook.note(self.app, memory, own, verdicts, os.environ)
+            until = reuse.until(settled, memory)
+            hook.note(self.app, memory, own, verdicts, os.environ, until)
 
 
 def check(options: Options, *, app: str, format: str, ahead: Ahead = _NOTHING) -> int:
@@ -222,7 +223,7 @@ def _chosen(app: Path, options: Options, settings: Settings, ahead: Ahead) -> tu
     plan.known("--only", options.only, rows)
     plan.known("[tool.qusto] hook", settings.hook or (), rows)
     known = [row for row in table.CHECKS if row.name not in (*settings.skip, *options.skip)]
-    candidates = hook.candidates(known, options.only or settings.hook)
+    candidates = hook.candidates(known, options.only or settings.hook, app)
     tree = worktree.read(app, os.environ, ahead.asked)
     if isinstance(tree, NoTree):
         raise UsageProblem(f"--hook looks at what is staged, but {tree.reason}")

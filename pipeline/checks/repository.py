@@ -18,8 +18,10 @@ LISTING = ("ls-files", "--stage", "-v", "-z")
 # Renames are two changes to us; an untracked directory is its files.
 STATUS = (
     *("status", "--porcelain=v2", "-z", "--no-renames"),
-    *("--untracked-files=all", "--ignore-submodules=none", "--", "."),
+    *("--untracked-files=all", "--ignore-submodules=none", "--ignored=matching"),
 )
+_SOURCES = (".ex", ".exs", ".eex", ".heex", ".leex", ".erl", ".hrl", ".yrl", ".xrl")
+_PRODUCTS = frozenset({"_build", "deps", "node_modules", ".elixir_ls", "cover", "doc"})
 
 
 def top(app: str) -> str:
@@ -30,9 +32,42 @@ def top(app: str) -> str:
             return directory
         parent = os.path.dirname(directory)
         if parent == directory:
-            named = _elsewhere(os.environ)
-            return named[1] if f"{app}/".startswith(f"{named[1]}/") else ""
+            return _elsewhere(app, os.environ)[1]
         directory = parent
+
+
+def prefix(app: str) -> str:
+    """Return the path of `app` from the top of its work tree; nothing at the top itself."""
+    return app[len(top(app)) :].strip(os.sep)
+
+
+def relative(path: str, prefix: str) -> str:
+    """Return a path from the top as one from the application: `../x` if it lies outside of it."""
+    if not prefix:
+        return path
+    inside = path.removeprefix(f"{prefix}/")
+    return inside if inside != path else os.path.relpath(f"/{path}", f"/{prefix}")
+
+
+def ignored_sources(status: bytes, above: str) -> list[str]:
+    """Return the paths, from the top, of Elixir and Erlang sources that git ignores.
+
+    Mix compiles them, as generated code in lib. `status` is what STATUS printed.
+    """
+    found = []
+    for entry in status.split(b"\0"):
+        path = os.fsdecode(entry[2:])
+        name = os.path.basename(path.rstrip("/"))
+        if not entry.startswith(b"! ") or name in _PRODUCTS:
+            continue
+        if not path.endswith("/"):
+            found += [path] if path.endswith(_SOURCES) or name.startswith(".env") else []
+            continue
+        for directory, names, files in os.walk(os.path.join(above, path)):
+            names[:] = [name for name in names if name not in _PRODUCTS]
+            places = (os.path.join(directory, name) for name in files if name.endswith(_SOURCES))
+            found += [os.path.relpath(place, above) for place in places]
+    return sorted(found)
 
 
 def git_dir(app: str) -> str:
@@ -40,7 +75,7 @@ def git_dir(app: str) -> str:
     above = top(app)
     entry = os.path.join(above, ".git")
     if above and not os.path.exists(entry):
-        return _elsewhere(os.environ)[0]
+        return _elsewhere(app, os.environ)[0]
     if not above or os.path.isdir(entry):
         return entry if above else ""
     with open(entry, encoding="utf-8") as file:
@@ -48,12 +83,14 @@ def git_dir(app: str) -> str:
     return os.path.realpath(os.path.join(above, target))
 
 
-def _elsewhere(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return git directory and work tree where both are named (git --git-dir=… --work-tree=…)."""
+def _elsewhere(app: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return git directory and work tree where variables name them (git --git-dir=…) for `app`."""
     named = environ.get("GIT_DIR"), environ.get("GIT_WORK_TREE")
     if not (named[0] and named[1]):
-        return "", "\0"
-    return os.path.realpath(named[0]), os.path.realpath(named[1])
+        return "", ""
+    found = os.path.realpath(named[0]), os.path.realpath(named[1])
+    # In a hook of another repository they are not about this one.
+    return found if f"{app}/".startswith(f"{found[1]}/") else ("", "")
 
 
 def records(app: str) -> str:
@@ -66,17 +103,18 @@ def records(app: str) -> str:
     if not found:
         return ""
     # Several applications may live in one repository.
-    name = app[len(top(app)) :].strip(os.sep).replace(os.sep, "_") or "_top"
+    name = prefix(app).replace(os.sep, "_") or "_top"
     return os.path.join(found, "qusto", "passes", name)
 
 
 def ask(app: str, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
-    """Return what LISTING and STATUS print; both run at once.
+    """Return what LISTING and STATUS print for the whole repository; both run at once.
 
     Nothing is written, not even git's own refreshed index: GIT_OPTIONAL_LOCKS=0. Raises OSError
     with git's own words, or FileNotFoundError where there is no git.
     """
-    asked = [_start(app, environ, words) for words in (LISTING, STATUS)]
+    where = top(app) or app
+    asked = [_start(where, environ, words) for words in (LISTING, STATUS)]
     answers = []
     complaint = ""
     for pid, out, err in asked:
@@ -89,15 +127,16 @@ def ask(app: str, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
     return answers[0], answers[1]
 
 
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
+def environment(environ: Mapping[str, str], app: str) -> dict[str, str]:
     """Return the environment for our own reading of git, inside a hook or not.
 
     Of git's local variables only the index stays, since `git commit FILE` has one of its own:
     with GIT_DIR and no GIT_WORK_TREE git would take the directory of the application for the top.
     """
     kept = gitlocal.without(environ)
-    if environ.get("GIT_DIR") and environ.get("GIT_WORK_TREE"):
-        kept["GIT_DIR"], kept["GIT_WORK_TREE"] = _elsewhere(environ)
+    elsewhere = _elsewhere(app, environ)
+    if elsewhere[0]:
+        kept["GIT_DIR"], kept["GIT_WORK_TREE"] = elsewhere
     index = environ.get("GIT_INDEX_FILE")
     if index:
         kept["GIT_INDEX_FILE"] = os.path.join(os.getcwd(), index)
@@ -119,7 +158,7 @@ def _start(app: str, environ: Mapping[str, str], words: tuple[str, ...]) -> tupl
         pid = os.posix_spawn(
             which("git", environ.get("PATH")),
             ("git", "-C", app, "-c", "core.quotePath=false", *words),
-            environment(environ),
+            environment(environ, app),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, out_end, 1),

@@ -109,7 +109,7 @@ def inputs(check: Check, tree: Tree) -> dict[str, str]:
     wanted = globs.matcher(check.inputs)
     return {
         path: value
-        for path, value in tree.ids.items()
+        for path, value in (*tree.ids.items(), *tree.ignored.items())
         if wanted(path)
         or (value == worktree.UNKNOWABLE and globs.may_lie_below(check.inputs, path))
     }
@@ -123,6 +123,17 @@ def settle(rows: Sequence[Planned], memory: Memory, *, now: float | None = None)
         earlier = None if row.settled else _earlier(row.check, memory, at)
         found.append(replace(row, settled=_reused(row.check, earlier, at)) if earlier else row)
     return found
+
+
+def until(rows: Sequence[Planned], memory: Memory) -> float:
+    """Return the time at which the first of these reused rows is too old."""
+    now = time.time()
+    ends = [
+        earlier.when + row.check.reuse_for
+        for row in rows
+        if row.check.reuse_for < math.inf and (earlier := _earlier(row.check, memory, now))
+    ]
+    return min(ends, default=math.inf)
 
 
 def explain(row: Planned, memory: Memory, *, now: float | None = None) -> str:

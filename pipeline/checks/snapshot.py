@@ -83,7 +83,7 @@ def _remove_orphans(places: Path) -> None:
 def _fill(copy: Path, app: Path, environ: Mapping[str, str], commit: str) -> None:
     copy.mkdir(exist_ok=True)
     git_dir = repository.git_dir(str(app))
-    kept = repository.environment(environ)
+    kept = repository.environment(environ, str(app))
     staged = Path(kept.get("GIT_INDEX_FILE") or Path(git_dir, "index"))
     variables = {**kept, "GIT_DIR": git_dir, "GIT_WORK_TREE": str(copy)}
 
@@ -125,7 +125,7 @@ def _link_ignored(
 ) -> None:
     """Give the copy what git ignores in the work tree; builds and `own` once, as copies."""
     words = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
-    listed = _git(top, repository.environment(environ), *words)
+    listed = _git(top, repository.environment(environ, str(app)), *words)
     writable = {str(app.relative_to(top) / path) for path in own}
     for entry in listed.split("\0"):
         path = entry.rstrip("/")

@@ -15,11 +15,10 @@ from pipeline.checks.tools import credo, dialyzer, exunit, js_tests, mix, mix_au
 MIX_ENV = "test"
 
 _DEPS = ("mix.exs", "mix.lock")
-# A compiler or a test may read any file. What these leave out is what the reuse of a pass and the
-# choice of rows for a commit rely on.
-_TEXTS = ("!*.md", "!LICENSE*", "!docs/**", "!.github/**", "!.gitignore")
-_ELIXIR = ("**", "!assets/**", "!tracker/**", "!test/**", "test/support/**", *_TEXTS)
-_TESTED = ("**", "!assets/**", *_TEXTS)
+# Rows that run the application's code (a macro, a test, a script) may read any file, also outside
+# of the application. The reuse of a pass and the choice of rows for a commit rely on this.
+_EVERYTHING = ("**", "../**")
+_DAY = 86400.0
 _SOURCES = ("**/*.ex", "**/*.exs", "!assets/**", "!tracker/**", "mix.lock")
 # Where prettier, eslint and npm look for settings, up from the package.
 _NODE_SETTINGS = (
@@ -41,7 +40,7 @@ def compilation(mix_env: str, name: str, groups: frozenset[Group] = LOCAL_AND_CI
         title=f"compiles without warnings ({mix_env})",
         argv=("mix", "compile", "--warnings-as-errors", "--all-warnings"),
         mix_env=mix_env,
-        inputs=_ELIXIR,
+        inputs=_EVERYTHING,
         writes=(f"_build/{mix_env}",),
         shares_beam=True,
         groups=groups,
@@ -59,7 +58,8 @@ def testing(mix_env: str, compiled_by: str) -> Check:
         title=f"ExUnit ({mix_env})",
         argv=("mix", "test"),
         mix_env=mix_env,
-        inputs=_TESTED,
+        inputs=_EVERYTHING,
+        reuse_for=_DAY,  # a test may hang on the date
         needs=(compiled_by,),
         after=("tracker",),
         shares_beam=True,
@@ -143,7 +143,7 @@ CHECKS: tuple[Check, ...] = (
         title="dialyzer",
         argv=("mix", "dialyzer"),
         mix_env=MIX_ENV,
-        inputs=_ELIXIR,
+        inputs=_EVERYTHING,
         needs=("compile",),
         writes=("priv/plts",),
         hex_package="dialyxir",
@@ -183,8 +183,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     replace(
         _npm("types", "generated types are up to date", "assets", "generate-types"),
-        # The generator is the package's own script, wherever that lies.
-        inputs=("assets/**", "priv/json-schemas/**"),
+        inputs=_EVERYTHING,
         fix=("npm", "run", "generate-types", "--prefix", "./assets"),
     ),
     _npm("typecheck", "TypeScript types", "assets", "typecheck", npm.tsc),
@@ -198,7 +197,11 @@ CHECKS: tuple[Check, ...] = (
         npm.prettier,
         ("format",),
     ),
-    _npm("npm-test", "tests of assets", "assets", "test", js_tests.find),
+    replace(
+        _npm("npm-test", "tests of assets", "assets", "test", js_tests.find),
+        inputs=_EVERYTHING,
+        reuse_for=_DAY,
+    ),
     _npm("tracker-lint", "lint of tracker", "tracker", "lint", npm.eslint, _LINT_FIX),
     _npm(
         "tracker-format",
@@ -210,6 +213,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     replace(
         _npm("tracker", "tracker scripts build", "tracker", "deploy"),
+        inputs=_EVERYTHING,
         mix_env=MIX_ENV,  # compile.js leaves variants out for the ce environments
         writes=("priv/tracker",),
     ),

@@ -21,7 +21,10 @@ _HUGE = 64 * 1024 * 1024
 
 
 class Tree(NamedTuple):
-    """The application's files, by paths relative to it: tracked, or untracked and not ignored.
+    """The repository's files, by paths from the application: tracked, or untracked, not ignored.
+
+    Those outside of the application begin with `../`. `ignored` has the ids of sources that git
+    ignores.
 
     `ids` has the git object id and mode of each as it is in the work tree now. `staged` differs
     from HEAD in the index; `partly` is staged, but the work tree holds something else; `loose`
@@ -34,6 +37,7 @@ class Tree(NamedTuple):
     partly: tuple[str, ...]
     loose: tuple[str, ...]
     committed: Mapping[str, str] = MappingProxyType({})
+    ignored: Mapping[str, str] = MappingProxyType({})
 
 
 class NoTree(NamedTuple):
@@ -61,9 +65,9 @@ def read(
         return NoTree("git is not installed")
     except OSError as error:
         return NoTree(str(error))
-    top = Path(repository.top(str(app)) or app)
-    prefix = "" if top == app else f"{app.relative_to(top).as_posix()}/"
-    ids, blind = _index(os.fsdecode(listed))
+    top = repository.top(str(app)) or str(app)
+    prefix = repository.prefix(str(app))
+    ids, blind = _index(os.fsdecode(listed), prefix)
     changes = _changes(os.fsdecode(changed), prefix)
     # What `git add --intent-to-add` names is in the index, and not in the commit.
     committed = {p: v for p, v in ids.items() if p not in changes or not changes[p].only_intended}
@@ -81,6 +85,10 @@ def read(
         partly=tuple(sorted(p for p, c in changes.items() if c.staged and c.loose)),
         loose=tuple(sorted(p for p, change in changes.items() if change.loose)),
         committed=committed,
+        ignored={
+            repository.relative(path, prefix): content_id(Path(top, path), kind)
+            for path in repository.ignored_sources(changed, top)
+        },
     )
 
 
@@ -89,19 +97,24 @@ def changed(app: Path, environ: Mapping[str, str], old: str, new: str) -> list[s
 
     None where git cannot say: a commit that is not here, no common one.
     """
-    words = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "--relative", "-z")
-    said = _git(app, environ, *words, f"{old}...{new}", "--", ".")
-    return None if said is None else [path for path in said.split("\0") if path]
+    words = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "--no-relative", "-z")
+    said = _git(app, environ, *words, f"{old}...{new}", "--")
+    if said is None:
+        return None
+    prefix = repository.prefix(str(app))
+    return [repository.relative(path, prefix) for path in said.split("\0") if path]
 
 
 def of_commit(app: Path, environ: Mapping[str, str], commit: str) -> Tree | None:
     """Return the files of `app` in a commit; None if it is not here."""
-    said = _git(app, environ, "ls-tree", "-r", "-z", "--end-of-options", commit, "--", ".")
+    words = ("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit)
+    said = _git(app, environ, *words)
     if said is None:
         return None
-    # "MODE TYPE ID<tab>PATH", the path relative to where git runs.
+    # "MODE TYPE ID<tab>PATH"
     heads = (entry.partition("\t") for entry in said.split("\0") if entry)
-    ids = {path: " ".join(head.split(" ")[::2]) for head, _, path in heads}
+    prefix = repository.prefix(str(app))
+    ids = {repository.relative(path, prefix): " ".join(h.split(" ")[::2]) for h, _, path in heads}
     return Tree(ids, (), (), (), ids)
 
 
@@ -111,7 +124,7 @@ def _git(app: Path, environ: Mapping[str, str], *words: str) -> str | None:
     ended = subprocess.run(
         ("git", *words),
         cwd=app,
-        env=repository.environment(environ),
+        env=repository.environment(environ, str(app)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
@@ -121,7 +134,7 @@ def _git(app: Path, environ: Mapping[str, str], *words: str) -> str | None:
 
 def commit_of(tree: Tree) -> Tree:
     """Return the tree that a commit of the index would hold."""
-    return Tree(tree.committed, tree.staged, (), (), tree.committed)
+    return Tree(tree.committed, tree.staged, (), (), tree.committed, tree.ignored)
 
 
 def shown(path: str) -> str:
@@ -163,7 +176,7 @@ class _Change(NamedTuple):
     only_intended: bool = False
 
 
-def _index(listing: str) -> tuple[dict[str, str], set[str]]:
+def _index(listing: str, prefix: str) -> tuple[dict[str, str], set[str]]:
     """Return the ids in the index, and the paths whose work tree git was told not to look at."""
     ids: dict[str, str] = {}
     blind: set[str] = set()
@@ -171,6 +184,7 @@ def _index(listing: str) -> tuple[dict[str, str], set[str]]:
         if not entry:
             continue
         head, _, path = entry.partition("\t")
+        path = repository.relative(path, prefix)
         tag, mode, value, stage = head.split(" ")
         ids[path] = f"{mode} {value}"
         # Lower case: assume-unchanged; S: skip-worktree; another stage: a conflict.
@@ -196,15 +210,16 @@ def _changes(status: str, prefix: str) -> dict[str, _Change]:
         elif kind == "? ":
             path = entry[2:]
             # A name that ends in a slash is a repository of its own.
-            before = found.get(path.removeprefix(prefix))  # removed from the index alone
+            before = found.get(repository.relative(path, prefix))  # removed from the index alone
             change = _Change(bool(before and before.staged), True, opaque=path.endswith("/"))
         else:
             continue
-        found[path.removeprefix(prefix)] = change
+        found[repository.relative(path, prefix)] = change
     return found
 
 
-def listing(tree: Tree) -> bytes:
+def listing(tree: Tree, prefix: str) -> bytes:
     """Return what repository.LISTING would print if all of the tree were staged."""
-    entries = sorted((os.fsencode(path), value.encode()) for path, value in tree.ids.items())
+    paths = ((os.path.normpath(Path(prefix, path)), value) for path, value in tree.ids.items())
+    entries = sorted((os.fsencode(path), value.encode()) for path, value in paths)
     return b"".join(b"H %s 0\t%s\0" % (value, path) for path, value in entries)

@@ -10,7 +10,8 @@ from pipeline.process import environment
 
 def isolated(home: Path, **more: str) -> dict[str, str]:
     """Return an environment in which git knows an author and no configuration but `home`'s."""
-    kept = {key: value for key, value in os.environ.items() if key != "QUSTO_APP_DIR"}
+    ours = ("QUSTO_APP_DIR", "PYTEST_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     who = {
         f"GIT_{role}_{what}": value
         for role in ("AUTHOR", "COMMITTER")

@@ -215,15 +215,15 @@ def test_row_without_its_program_is_unknown_beside_rows_that_pass(app: Path, hom
 
 def test_rows_follow_the_staged_paths(app: Path, home: Path):
     installed(app, home)
-    write(app, {"README.md": "no row reads it"})
-    git(app, "add", "--all")
-    code, said = commit(app, home)
-    assert (code, calls(home)) == (0, [])
-    assert "nothing to do" in said
-    write(app, {"priv/data": "only compilation and tests read it"})
+    write(app, {"README.md": "a test may read it, a formatter does not"})
     git(app, "add", "--all")
     assert commit(app, home)[0] == 0
     assert set(calls(home)) == {"compile", "test"}
+    (home / "calls").write_text("")
+    write(app, {"lib/a.ex": "two"})
+    git(app, "add", "--all")
+    assert commit(app, home)[0] == 0
+    assert set(calls(home)) == {"compile", "format", "test"}
 
 
 def test_removal_of_a_file_is_a_change_of_an_input(app: Path, home: Path):
@@ -263,12 +263,13 @@ def test_linked_work_tree_is_checked_as_itself(app: Path, home: Path, tmp_path: 
 
 
 def test_application_below_the_top_of_the_repository(tmp_path: Path, home: Path):
-    top = repository(tmp_path / "top", {"web/mix.exs": "", "web/lib/a.ex": "", "b": ""})
+    files = {"web/mix.exs": "", "web/lib/a.ex": "", "web/test/a_test.exs": "", "b.ex": ""}
+    top = repository(tmp_path / "top", files)
     installed(top / "web", home)
-    write(top, {"b": "of another part"})
+    write(top, {"b.ex": "of another part, which a test may read"})
     git(top, "add", "--all")
     assert commit(top, home)[0] == 0
-    assert calls(home) == []
+    assert set(calls(home)) == {"compile", "test"}
     write(top, {"web/lib/a.ex": "BAD"})
     git(top, "add", "--all")
     assert commit(top, home)[0] == 1

@@ -113,7 +113,7 @@ def test_any_change_leads_the_long_way(app: Path, home: Path, path: str):
     ended = hook(app, home)
     assert GLANCE not in ended.stderr
     assert ended.returncode == (1 if path.startswith("lib") else 0)
-    assert ran(home) == (path != "README.md")
+    assert ran(home)
 
 
 def test_other_tool_or_variable_leads_the_long_way(app: Path, home: Path):
@@ -153,18 +153,18 @@ def test_partially_staged_file_leads_the_long_way(app: Path, home: Path):
     assert ended.stderr == "note: not as in the commit: lib/a.ex; a copy of the commit is checked\n"
 
 
-def test_file_that_no_row_of_the_commit_reads_may_lie_beside_it(app: Path, home: Path):
-    write(app, {"notes.md": "no input"})
-    ended = hook(app, home)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "3 reused" in ended.stdout
-    assert not ran(home)
+def test_note_is_too_old_after_a_day(app: Path, home: Path):
+    place = worktree.records(app)
+    assert place is not None
+    noted = marshal.loads((place / "glance").read_bytes())
+    assert 86000 < noted["until"] - noted["since"] <= 86400
+    for changed in ({"until": noted["since"] + 0.001}, {"since": noted["until"] - 1}):
+        (place / "glance").write_bytes(marshal.dumps({**noted, **changed}))
+        assert hook(app, home).stderr != GLANCE
 
 
-def test_checks_that_need_nothing_staged_are_not_claimed(app: Path, home: Path):
+def test_commit_of_nothing_is_not_claimed_to_be_checked(app: Path, home: Path):
     git(app, "reset", "--quiet", "--hard")
-    write(app, {"README.md": "text"})
-    git(app, "add", "--all")
     ended = hook(app, home)
     assert ended.stdout == "nothing staged that a check of the hook looks at: nothing to do\n"
     assert not ran(home)

@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.checks import passes, reuse, worktree
+from pipeline.checks import circumstances, passes, reuse, table, worktree
 from pipeline.checks.check import Check
 from pipeline.checks.passes import Pass, Record
 from pipeline.checks.plan import Planned
@@ -192,18 +193,47 @@ def test_change_of_command_tools_variables_and_packages_asks_anew(app: Path):
     assert reused(app, (replace(LOOK, mix_env="ce_test"),)) == set()
     assert reused(app, (replace(LOOK, rules="quiet_tests = True"),)) == set()
     assert reused(app, (LOOK,), MIX_TARGET="rpi") == set()
-    assert reused(app, (LOOK,), WINDOWID="7") == {"look"}
+    assert reused(app, (LOOK,), WINDOWID="7", GIT_EDITOR="vi") == {"look"}
+    assert reused(app, (LOOK,), FEATURE_X="on") == set()
     assert reused(app, (LOOK,), PATH=os.environ["PATH"]) == set()
     write(app, {"bin/mix": "#!/bin/sh\n# a new version\n"})
     assert reused(app, (LOOK,)) == set()
 
 
-def test_variable_that_the_configuration_names_matters(app: Path):
-    write(app, {"config/runtime.exs": 'System.fetch_env!("SITE_LIMIT")'})
+def test_file_in_the_directory_of_secrets_matters(app: Path, tmp_path: Path):
+    write(tmp_path, {"secrets/LIMIT": "1"})
+    where: dict[str, Any] = {"CONFIG_DIR": str(tmp_path / "secrets")}
+    memory = recall(app, (LOOK,), **where)
+    reuse.remember(memory, [Outcome("look", Verdict.PASSED)], [LOOK], environ(app, **where))
+    assert reused(app, (LOOK,), **where) == {"look"}
+    write(tmp_path, {"secrets/LIMIT": "10"})
+    assert reused(app, (LOOK,), **where) == set()
+
+
+def test_source_that_git_ignores_matters_where_it_is_compiled(app: Path):
+    write(app, {".gitignore": "made\n_build\nbin\n/lib/generated\n*.gen.ex\n"})
+    write(app, {"lib/generated/a.ex": "1", "test/b.gen.ex": "1", "_build/x.ex": "1"})
     age(app)
     ran(app)
-    assert reused(app, (LOOK,), SITE_LIMIT="1") == set()
-    assert reused(app, (LOOK,), SITE_LIMITS="1") == {"look"}
+    write(app, {"_build/x.ex": "2"})
+    assert reused(app) == {"build", "look", "deep"}
+    write(app, {"test/b.gen.ex": "2"})
+    assert reused(app) == {"build", "deep"}
+    write(app, {"test/b.gen.ex": "1", "lib/generated/new.ex": "1"})
+    assert reused(app) == set()
+    assert why(app, LOOK) == "run: changed: lib/generated/new.ex"
+
+
+def test_package_without_a_record_is_known_by_its_packages(tmp_path: Path):
+    package = tmp_path / "assets/node_modules"
+    write(package, {"a/package.json": "1", "@b/c/package.json": "1"})
+    before = circumstances.installed(str(tmp_path), "assets")
+    write(package, {"@b/c/package.json": "22"})
+    assert circumstances.installed(str(tmp_path), "assets") != before
+    write(package, {".modules.yaml": "1"})
+    before = circumstances.installed(str(tmp_path), "assets")
+    write(package, {"@b/c/package.json": "333"})
+    assert circumstances.installed(str(tmp_path), "assets") == before
 
 
 def test_value_of_a_variable_is_not_written_down(app: Path):
@@ -240,7 +270,31 @@ def test_package_from_outside_the_application_cannot_be_vouched_for(app: Path):
     age(app)
     ran(app)
     assert reused(app) == set()
-    assert why(app, LOOK).endswith("from outside of the application: ../shared")
+    assert why(app, LOOK).endswith("from outside of the repository: ../shared")
+    write(app, {"mix.exs": '[{:shared, path: "lib/../lib"}]'})
+    age(app)
+    ran(app)
+    assert reused(app) == {"build", "look", "deep"}
+
+
+@pytest.mark.parametrize("path", ["README.md", "../proto/x.proto", "assets/js/f.json", "docs/a.md"])
+def test_any_file_of_the_repository_matters_to_the_tests(tmp_path: Path, path: str):
+    top = repository(tmp_path / "top", {"web/mix.exs": "", "proto/x.proto": "1"})
+    app, row = top / "web", table.testing("test", "compile")
+    write(app, {"README.md": "1", "assets/js/f.json": "1", "docs/a.md": "1"})
+    age(app)
+    ran(app, (row,))
+    assert reused(app, (row,)) == {"test"}
+    write(app, {path: "2"})
+    assert reused(app, (row,)) == set()
+    assert why(app, row, (row,)) == f"run: changed: {path}"
+
+
+def test_pass_of_the_tests_is_reused_for_a_day_and_says_so(app: Path):
+    row = table.testing("test", "compile")
+    ran(app, (row,))
+    assert why(app, row, (row,)).endswith(", well, asked again after 24 hours")
+    assert reused(app, (row,), now=time.time() + 86500) == set()
 
 
 def test_why_names_what_has_changed(app: Path):

