@@ -28,6 +28,8 @@ case "$1" in
     if grep -rq BAD lib; then
       echo "** (Mix) mix format failed due to --check-formatted."
       echo "The following files are not formatted:"
+      echo
+      echo "  * lib/a.ex"
       exit 1
     fi ;;
   test) echo "1 test, 0 failures" ;;
@@ -147,7 +149,7 @@ def test_untracked_input_is_no_part_of_what_is_checked(app: Path, home: Path):
     git(app, "add", "--intent-to-add", "lib/new.ex")
     code, said = commit(app, home)
     assert code == 0, said
-    assert "note: not as in the commit: lib/new.ex; a copy" in said
+    assert "note: not as in the commit: lib/new.ex, notes.md; a copy" in said
     (home / "calls").write_text("")
     git(app, "reset", "--quiet", "--soft", "HEAD^")
     assert commit(app, home)[0] == 0

@@ -14,7 +14,10 @@ from pipeline.settings import PROJECT
 from ..repositories import git, isolated, repository, stand_in, write
 
 FAKE_MIX = """#!/bin/sh
-[ "$1" != format ] || ! grep -rq BAD lib || { echo "** (Mix) mix format failed"; exit 1; }
+[ "$1" != format ] || ! grep -rq BAD lib || {
+  printf '** (Mix) mix format failed\nThe following files are not formatted:\n\n  * lib/a.ex\n'
+  exit 1
+}
 [ "$1" != test ] || echo "1 test, 0 failures"
 """
 ODD = [b"caf\xe9.ex", b"two\nlines.ex", b"-dash.ex", b'it\'s "quoted".ex', b"tab\t.ex", b"\xff\xfe"]
