@@ -18,7 +18,8 @@ from .repositories import git, isolated, repository, stand_in, write
 FAKE_MIX = """#!/bin/sh
 echo "$*" >> "$HOME/calls"
 if [ "$1" = format ] && { [ -e "$HOME/flaky" ] || grep -rq BAD lib; }; then
-  printf '** (Mix) mix format failed due to --check-formatted.\nThe following files are not formatted:\n\n  * lib/a.ex\n'
+  echo "** (Mix) mix format failed due to --check-formatted."
+  printf 'The following files are not formatted:\\n\\n  * lib/a.ex\\n'
   exit 1
 fi
 [ "$1" != test ] || echo "1 test, 0 failures"
