@@ -106,7 +106,7 @@ def configured(environment: Environment) -> tuple[str, str, Path | None]:
     """
     if environment.key:
         return environment.key, "`key`", None
-    path = Path(environment.key_file).expanduser()
+    path = key_path(environment)
     where = f"hosts.toml [{environment.name}]: `key_file` = {path}"
     try:
         text = path.read_bytes().decode()  # read_text would hide the carriage returns
@@ -119,6 +119,11 @@ def configured(environment: Environment) -> tuple[str, str, Path | None]:
     if problem := exposed(path):
         raise UsageProblem(f"{where} {problem}", remedy=f"chmod 600 {shlex.quote(str(path))}")
     return text, "`key_file`", path
+
+
+def key_path(environment: Environment) -> Path:
+    """Return where `key_file` is; a ~user that does not exist stays as it is written."""
+    return Path(os.path.expanduser(environment.key_file))  # noqa: PTH111  # a Path would raise
 
 
 def exposed(path: Path) -> str:

@@ -177,7 +177,7 @@ def _ask(name: str, user: str, port: int) -> dict[str, list[str]]:
 def _ask_paramiko(name: str) -> dict[str, list[str]]:
     """Return the same of paramiko's reader, which knows less: for machines without ssh."""
     config = SSHConfig()
-    for path in (Path("~/.ssh/config").expanduser(), Path(_SYSTEM_CONFIG)):
+    for path in (_home() / ".ssh/config", Path(_SYSTEM_CONFIG)):
         try:
             with path.open(encoding="utf-8", errors="surrogateescape") as file:
                 config.parse(file)
@@ -202,20 +202,25 @@ def _own_config() -> Iterator[list[str]]:
 
     By itself it looks into the home directory of the password database.
     """
-    if Path.home() == _passwd_home():
+    if _home() == _passwd_home():
         yield []
         return
     with tempfile.TemporaryDirectory(prefix="qusto-ssh-") as directory:
         path = Path(directory) / "config"
-        path.write_text(f'Include "{Path.home()}/.ssh/config"\nInclude {_SYSTEM_CONFIG}\n')
+        path.write_text(f'Include "{_home()}/.ssh/config"\nInclude {_SYSTEM_CONFIG}\n')
         yield ["-F", str(path)]
+
+
+def _home() -> Path:
+    """Return $HOME; where nobody knows one, a name that no file has, and no exception."""
+    return Path(os.path.expanduser("~"))  # noqa: PTH111
 
 
 def _passwd_home() -> Path:
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:
-        return Path.home()
+        return _home()
 
 
 def _first(said: Mapping[str, Sequence[str]], key: str) -> str:
@@ -234,7 +239,7 @@ def _tokens(
     here = socket.gethostname()
     return {
         "%": "%",
-        "d": str(Path.home()),
+        "d": str(_home()),
         "h": hostname,
         "i": str(os.getuid()),
         "j": _first(said, "proxyjump").removesuffix("none"),
@@ -262,7 +267,7 @@ def _expanded(text: str, tokens: Mapping[str, str]) -> str:
     if text.startswith("~"):
         return os.path.expanduser(text)  # noqa: PTH111  # a Path would raise for ~unknown
     theirs = f"{_passwd_home()}/.ssh/"  # ssh has expanded the defaults by itself
-    return f"{Path.home()}/.ssh/{text.removeprefix(theirs)}" if text.startswith(theirs) else text
+    return f"{_home()}/.ssh/{text.removeprefix(theirs)}" if text.startswith(theirs) else text
 
 
 def _paths(said: Mapping[str, Sequence[str]], key: str, tokens: Mapping[str, str]) -> list[Path]:
@@ -338,8 +343,8 @@ def _through(hops: Sequence[str], target: tuple[str, int], timeout: int, depth: 
         inner = _through(before, (address, port), timeout, depth + 1)
         options["ProxyCommand"] = inner.replace("%", "%%")
     words = ["ssh"]
-    if Path.home() != _passwd_home():
-        config = Path.home() / ".ssh/config"
+    if _home() != _passwd_home():
+        config = _home() / ".ssh/config"
         words += ["-F", str(config) if config.exists() else "none"]
         tokens = _tokens(name, address, port, user, said)
         files = _paths(said, "userknownhostsfile", tokens)

@@ -119,7 +119,7 @@ def _host_keys(route: Route, known: Known) -> Iterator[tuple[str, str]]:
 def _identities(environment: Environment, route: Route) -> Iterator[tuple[str, str]]:
     yield "IdentityAgent", _quoted(Path(route.agent)) if route.agent else "none"
     if environment.key_file:
-        yield "IdentityFile", _quoted(Path(environment.key_file).expanduser())
+        yield "IdentityFile", _quoted(keys.key_path(environment))
         yield "IdentitiesOnly", "yes"
         return
     yield "IdentitiesOnly", "yes" if route.identities_only else "no"

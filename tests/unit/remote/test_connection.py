@@ -274,6 +274,8 @@ def test_the_key_that_is_refused_is_named(sshd: Sshd):
     assert "can be read by others (mode 0644), so ssh refuses it; chmod 600" in said
     missing = sshd.environment(key_file=str(sshd.home / "missing"), host_key=sshd.line())
     assert f"`key_file` = {sshd.home}/missing does not exist" in refusal(missing, sshd.host)
+    nobody = sshd.environment(key_file="~no-such-user/key", host_key=sshd.line())
+    assert "`key_file` = ~no-such-user/key does not exist" in refusal(nobody, sshd.host)
     sshd.config(f"IdentityFile {sshd.home}/missing\nIdentityFile {sshd.home}/wrong\n")
     said = refusal(sshd.environment(host_key=sshd.line()), sshd.host)
     assert "key_file` =" not in said
