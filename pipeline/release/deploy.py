@@ -20,7 +20,6 @@ from pipeline.release.steps import Steps, amount, count, megabytes
 from pipeline.release.summary import Summary
 from pipeline.release.survey import Survey
 from pipeline.release.upload import Cargo
-from pipeline.remote import execute
 from pipeline.remote.inventory import Target
 
 _MISMATCH = 4

@@ -70,7 +70,7 @@ def test_the_units_are_the_golden_ones():
 
 def test_units_start_the_release_and_module_that_hosts_toml_names():
     other = msgspec.structs.replace(ENVIRONMENT, release="other", release_module="My.Tasks")
-    text = "".join(file.text for file in units.host_files(LAYOUT, other))
+    text = "".join(file.text for file in units.host_files(LAYOUT, other, 252))
     assert "plausible" not in text.lower()
     assert f"ExecStart={LAYOUT.current}/bin/other start" in text
     for function in ("migrate", "pending_streaks", "createdb"):
