@@ -17,7 +17,7 @@ defmodule PlausibleWeb.Handler do
       code: status,
       content_type: ~c"application/json; charset=utf-8",
       content_length: body |> byte_size() |> Integer.to_charlist(),
-      cache_control: 'no-store'
+      cache_control: ~c"no-store"
     ]
 
     {:proceed, [response: {:response, head, if(method == "HEAD", do: [], else: [body])}]}
