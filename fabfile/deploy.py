@@ -84,16 +84,17 @@ def deploy(
             provenance.require(verdict, target.environment.name)
             return
         provenance.require(verdict, target.environment.name)
-        result = flow.deploy(
-            target,
-            built,
-            skip_migrations=skip_migrations,
-            create_databases=create_databases,
-            lock_wait=lock_wait,
-            overruled=verdict.overruled,
-            watch=target.environment.health.watch if watch_for < 0 else watch_for,
-            say=say,
-        )
+        with present.failing(format, target.environment.name, "deploy", say):
+            result = flow.deploy(
+                target,
+                built,
+                skip_migrations=skip_migrations,
+                create_databases=create_databases,
+                lock_wait=lock_wait,
+                overruled=verdict.overruled,
+                watch=target.environment.health.watch if watch_for < 0 else watch_for,
+                say=say,
+            )
         formats.print_json(result) if format == "json" else present.summary(result)
 
 
@@ -163,5 +164,6 @@ def attach(target: Target, format: str = "text") -> None:
     from pipeline.release import present
 
     say = present.narrator(format)
-    result = attaching.attach(target, say=say)
+    with present.failing(format, target.environment.name, "attach", say):
+        result = attaching.attach(target, say=say)
     formats.print_json(result) if format == "json" else present.summary(result)

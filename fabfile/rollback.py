@@ -40,7 +40,8 @@ def rollback(
     say = present.narrator(format)
     name = naming.checked(to, "--to") if to else ""
     guards.confirm(target.environment, "rollback", yes=yes)
-    with page.of_step(target, "rollback", say, os.environ):
+    failing = present.failing(format, target.environment.name, "rollback", say)
+    with page.of_step(target, "rollback", say, os.environ), failing:
         result = flow.rollback(target, name, from_backup=from_backup, lock_wait=lock_wait, say=say)
     say.say(flow.schema_note(result))
     formats.print_json(result) if format == "json" else present.summary(result)

@@ -1,13 +1,14 @@
 """What release commands print: tables and summaries for people, JSON for programs."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from pipeline import printable, tables
+from pipeline import formats, printable, tables
 from pipeline.errors import Problem, UsageProblem
 from pipeline.release.cleanup import Cleaned
 from pipeline.release.inspect import Listed, Serving
@@ -35,6 +36,26 @@ def narrator(form: str) -> Steps:
     Thread(target=import_module, args=("rich.console",), daemon=True).start()
     stream = sys.stderr if form == "json" else sys.stdout
     return Steps(lambda: _console(to_stderr=form == "json"), terminal=stream.isatty())
+
+
+@contextmanager
+def failing(form: str, environment: str, kind: str, say: Steps) -> Iterator[None]:
+    """With `--format json`, print an object for a deploy or rollback that fails, too."""
+    try:
+        yield
+    except Problem as problem:
+        if form == "json":
+            failure = {
+                "environment": environment,
+                "kind": kind,
+                "exit_code": int(problem.code),
+                "error": problem.message,
+                "remedy": problem.remedy,
+                "detail": problem.detail,
+                "steps": say.times(),
+            }
+            formats.print_json(failure)
+        raise
 
 
 def summary(result: Summary) -> None:

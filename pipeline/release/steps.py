@@ -5,15 +5,21 @@ Rich takes as long to import as a host takes to answer, so it is imported while 
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from pipeline import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+SILENCE = 30.0
+"""Seconds after which a running step says so where no terminal shows it; CI systems end jobs that
+print nothing for minutes."""
 
 
 @dataclass
@@ -47,7 +53,7 @@ class Steps:
         """Time the block as a step called `name`; a block that raises is told as failed."""
         step = Step(name)
         began = time.monotonic()
-        running = self.console.status(f"{name} …") if self.terminal else nullcontext()
+        running = self.console.status(f"{name} …") if self.terminal else self._heard(step)
         try:
             with running:
                 yield step
@@ -64,6 +70,25 @@ class Steps:
     def say(self, text: str) -> None:
         """Print a line that belongs to no step; `text` is taken as it is."""
         self.console.print(shown(text), highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def _heard(self, step: Step) -> Iterator[None]:
+        """Print a line of the running step after every SILENCE seconds."""
+        ended = Event()
+
+        def beat() -> None:
+            seconds = 0.0
+            while not ended.wait(SILENCE):
+                seconds += SILENCE
+                self.say(f"  …      {step.name:<11} {seconds:6.1f} s so far")
+
+        thread = Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _tell(self, colour: str, word: str, step: Step, seconds: float) -> None:
         step.seconds = seconds

@@ -146,6 +146,16 @@ def test_a_host_that_does_not_answer_is_exit_13(hosts: Path):
     assert "Traceback" not in ended.stderr
 
 
+def test_a_failed_deploy_is_an_object_too(hosts: Path, tmp_path: Path):
+    words = ("deploy", "--format=json", f"--artifact={packed(tmp_path)}")
+    for command, more in (("deploy", words), ("rollback", ("rollback", "--format=json"))):
+        ended = fab("-H", "staging", *more, hosts=hosts, STAGING_DEPLOY_HOST="127.0.0.1:1")
+        assert ended.returncode == 13, ended.stderr
+        said = json.loads(ended.stdout)
+        assert (said["kind"], said["exit_code"]) == (command, 13)
+        assert f"error: {said['error']}" in ended.stderr
+
+
 def test_production_is_not_touched_without_a_confirmation(hosts: Path):
     hosts.write_text('[production]\nhosts = ["127.0.0.1:1"]\n')
     ended = fab("-H", "production", "rollback", hosts=hosts)
