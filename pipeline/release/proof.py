@@ -6,6 +6,8 @@ The reason is what the failing program itself said; a cause that nobody has told
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.release import ecto
+
 _SHOWN = 20
 """Lines of another program's output in an error."""
 
@@ -75,6 +77,8 @@ def failure(proof: Proof, service: str, env_file: str, environment: str) -> Fail
             f"systemd could not start {unit}: {told}", remedy, shortened([*proof.journal])
         )
     how = f"ended with exit status {status}" if result == "exit-code" else f"ended by {result}"
+    if own := ecto.reason(proof.output):
+        how += f": {own}"
     what = {
         "createdb": "its own BEAM, started once to create the databases,",
         "dump": "`backup_database`, run as the service user with its environment,",

@@ -84,7 +84,7 @@ def test_the_environment_file_is_changed_by_name_and_read_by_systemd(site: Site,
     assert {name: seen.get(name) for name in wanted} == wanted
     assert "IGNORED" not in seen
     assert host.run(f"stat -c '%U %G %a' {FILE}").stdout == before
-    assert host.run("ls -A /etc/qusto").stdout.split() == ["staging.env"]
+    assert host.run("ls -A /etc/qusto").stdout.split() == ["staging-boot", "staging.env"]
 
     again = set_by_stdin(site, {"UTF8": HOSTILE["UTF8"]})
     assert "nothing changed; as wanted before: UTF8" in again.stdout

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.release import ecto
+from pipeline.release import ecto, proof
 from pipeline.settings import PROJECT
 
 RECORDED = PROJECT / "tests/recorded"
@@ -81,3 +81,14 @@ def test_the_reason_is_what_the_database_or_the_beam_said(name: str, reason: str
     found = ecto.reason(said(name))
     assert found.startswith(reason)
     assert bool(found) == bool(reason)
+
+
+def test_a_database_that_is_down_is_told_in_the_first_line():
+    seen = proof.parse(
+        [
+            *("step\tpending", "ran", "unit\tResult=exit-code", "unit\tExecMainStatus=1"),
+            *(f"output\t{line}" for line in said("pending-database-down")),
+        ]
+    )
+    told = proof.failure(seen, "qusto-staging", "/etc/qusto/staging.env", "staging")
+    assert "tcp connect (127.0.0.1:5496): connection refused" in told.reason
