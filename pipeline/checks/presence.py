@@ -194,8 +194,23 @@ def _npm_absence(package: Path, script: str) -> Missing | None:
         return Missing(f"{name}/package.json has no script {script}", "")
     wanted = described.dependencies or described.dev_dependencies
     if wanted and not (package / "node_modules").is_dir():
-        return Missing(f"{name}/node_modules is missing", f"npm install --prefix {name}")
+        return Missing(f"{name}/node_modules is missing", installing(package))
     return None
+
+
+def installing(package: Path) -> str:
+    """Return the command that installs an npm package, by the manager whose lock file it has."""
+    found = next((line for lock, line in _MANAGERS.items() if (package / lock).is_file()), "")
+    return (found or "npm install --prefix {}").format(package.name)
+
+
+_MANAGERS = {
+    "package-lock.json": "npm install --prefix {}",
+    "pnpm-lock.yaml": "pnpm --dir {} install",
+    "yarn.lock": "yarn --cwd {} install",
+    "bun.lock": "bun install --cwd {}",
+    "bun.lockb": "bun install --cwd {}",
+}
 
 
 def _text(path: Path) -> str:

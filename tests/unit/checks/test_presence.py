@@ -172,3 +172,20 @@ def test_mix_env_that_the_application_does_not_know(app: Path, environ: dict[str
 def test_real_path_is_searched(app: Path):
     row: Check = replace(ROWS["unused-deps"], argv=("sh", "-c", "true"))
     assert presence.absence(row, app, os.environ) is None
+
+
+@pytest.mark.parametrize(
+    ("lock", "command"),
+    [
+        ("", "npm install --prefix assets"),
+        ("package-lock.json", "npm install --prefix assets"),
+        ("pnpm-lock.yaml", "pnpm --dir assets install"),
+        ("yarn.lock", "yarn --cwd assets install"),
+        ("bun.lock", "bun install --cwd assets"),
+    ],
+)
+def test_hint_to_install_packages_follows_the_lock_file(tmp_path: Path, lock: str, command: str):
+    (tmp_path / "assets").mkdir()
+    if lock:
+        (tmp_path / "assets" / lock).touch()
+    assert presence.installing(tmp_path / "assets") == command
