@@ -40,7 +40,7 @@ class Shop:
     def build(self, version: str, faults: str = "", extra_migrations: int = 0) -> Release:
         """Build a release; `faults` as docs/sample-app.md names them."""
         place = self._directory / version
-        tree = place / "tree"
+        tree = place / "plausible"  # the artifact is named after it
         environ = {
             **os.environ,
             "MIX_ENV": "prod",

@@ -24,7 +24,7 @@ class Builder:
         name = f"release-{version}-{faults.replace(',', '-') or 'good'}-{extra_migrations}"
 
         def make(directory: Path) -> None:
-            tree = directory / "tree"
+            tree = directory / "plausible"  # the artifact is named after it
             environ = {
                 **os.environ,
                 "MIX_ENV": "prod",
