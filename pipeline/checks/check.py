@@ -54,6 +54,8 @@ class Check:
     """Makes that output readable."""
     preflight: Preflight = nothing_to_ask
     """Asked just before the start; a verdict from here stands, and nothing is run."""
+    chosen_by: tuple[str, ...] = ()
+    """Globs that make the hook choose it, where that is less than its inputs."""
     mix_env: str = ""
     groups: frozenset[Group] = LOCAL_AND_CI
     needs: tuple[str, ...] = ()

@@ -23,8 +23,8 @@ def candidates(checks: Iterable[Check], names: Sequence[str] | None, app: Path) 
 
 
 def inputs(checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
-    """Return name → input globs."""
-    return {check.name: check.inputs for check in checks}
+    """Return name → the globs of which a staged file makes the hook choose the row."""
+    return {check.name: check.chosen_by or check.inputs for check in checks}
 
 
 def note(

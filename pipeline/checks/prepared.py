@@ -249,7 +249,7 @@ def _committed(
         if held is None:
             return tree, None, [f"{commit} is not here: the work tree is checked"]
         wanted = held
-    differing = glance.differing(hook.inputs(row.check for row in rows), tree, wanted)
+    differing = glance.differing({row.check.name: row.check.inputs for row in rows}, tree, wanted)
     if not differing:
         return tree, None, []
     names = glance.some(differing)

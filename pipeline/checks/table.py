@@ -87,6 +87,8 @@ def _npm(
         argv=("npm", "run", script, "--prefix", f"./{package}"),
         package=package,
         inputs=(f"{package}/**", *_NODE_SETTINGS),
+        # Who commits Elixir alone need not have Node.
+        chosen_by=(f"{package}/**", *_NODE_SETTINGS),
         groups=EVERYWHERE,
         read=npm.read,
         find=find,
@@ -184,6 +186,7 @@ CHECKS: tuple[Check, ...] = (
     replace(
         _npm("types", "generated types are up to date", "assets", "generate-types"),
         inputs=_EVERYTHING,
+        chosen_by=("assets/**", "priv/json-schemas/**"),
         fix=("npm", "run", "generate-types", "--prefix", "./assets"),
     ),
     _npm("typecheck", "TypeScript types", "assets", "typecheck", npm.tsc),

@@ -3,6 +3,7 @@
 import math
 from graphlib import TopologicalSorter
 
+from pipeline.checks import glance, hook
 from pipeline.checks.check import Group
 from pipeline.checks.table import CHECKS
 
@@ -49,3 +50,10 @@ def test_command_can_be_pasted_into_a_shell():
     commands = {check.name: check.command for check in CHECKS}
     assert commands["format"] == "MIX_ENV=test mix format --check-formatted"
     assert commands["lint"] == "npm run lint --prefix ./assets"
+
+
+def test_commit_of_elixir_alone_chooses_no_row_that_needs_node():
+    chosen = glance.select(hook.inputs(CHECKS), ["lib/a.ex", "README.md"])
+    assert not [check.name for check in CHECKS if check.package and check.name in chosen]
+    assert "npm-test" in glance.select(hook.inputs(CHECKS), ["assets/js/a.ts"])
+    assert "types" in glance.select(hook.inputs(CHECKS), ["priv/json-schemas/a.json"])
