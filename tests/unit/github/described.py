@@ -126,7 +126,7 @@ def prism(upstream: str, directory: Path) -> Iterator[str]:
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 180
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
