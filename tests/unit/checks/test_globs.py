@@ -30,8 +30,9 @@ def test_patterns_mean_what_gitignore_means(patterns: str, inside: list[str], ou
 
 
 @given(PATHS)
-def test_two_stars_are_everything(path: str):
-    assert matcher(("**",))(path)
+def test_two_stars_are_everything_on_their_side_of_the_top(path: str):
+    assert matcher(("**",))(path) != path.startswith("../")
+    assert matcher(("../**",))(path) == path.startswith("../")
     assert not matcher(("**", "!**"))(path)
 
 
