@@ -19,7 +19,7 @@ from tests.system.site import (
     wait_until,
 )
 
-HEALTH = "deadline = 8\nmin_healthy = 0.5\ntimeout = 3"
+HEALTH = "deadline = 30\nmin_healthy = 0.5\ntimeout = 3"
 SQUATTER = """\
 use IO::Socket::IP;
 my $s = IO::Socket::IP->new(LocalAddr => $ARGV[0], LocalPort => 8000, Listen => 9, ReuseAddr => 1)
@@ -48,6 +48,7 @@ def leave(host: Host) -> None:
 
 def test_nobody_else_is_believed_at_the_health_address(serving: Site, build: Builder):
     host = serving.hosts[0]
+    serving.write(health=HEALTH)
     before = current(host)
     artifact = f"--artifact={build('1.1.0')}"
 
@@ -97,6 +98,7 @@ def test_nobody_else_is_believed_at_the_health_address(serving: Site, build: Bui
 
 def test_curls_own_configuration_on_the_host_changes_nothing(serving: Site, build: Builder):
     host = serving.hosts[0]
+    serving.write(health=HEALTH)
     host.write("/home/deploy/.curlrc", 'proxy = "http://127.0.0.1:9"\n', owner="deploy")
     host.run("echo http_proxy=http://127.0.0.1:9 >>/etc/environment")
     assert serving.done("health").code == 0
@@ -174,6 +176,7 @@ def test_a_migration_has_a_limit_and_can_be_cancelled(serving: Site, build: Buil
 
 def test_what_became_of_a_release_is_told_and_a_watch_rolls_back(serving: Site, build: Builder):
     host = serving.hosts[0]
+    serving.write(health=HEALTH)
     # Without a watch: it is well, and ends soon after.
     first = serving.deploy(build("1.1.0"))["release"]
     host.run("systemctl kill --signal=KILL qusto-staging")
