@@ -52,7 +52,9 @@ def _missing(name: str) -> tuple[str, bool]:
         return ("" if there else f"the npm packages of {name} are not installed"), False
     if find(name):
         return "", False
-    package = _packages().get(name, name)
+    package = _packages().get(name)
+    if package is None:
+        return f"{name} is not installed", False
     reason = f"{name} is not installed (Debian package {package})"
     # apt knows base-files, or it knows nothing: its lists are missing.
     if _apt_has("base-files") and not _apt_has(package):
