@@ -1,6 +1,7 @@
 """No known secret survives in any text, however it is written; and no other word is lost."""
 
 import json
+import re
 import shlex
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
@@ -35,7 +36,9 @@ WAYS: dict[str, Callable[[str], str]] = {
     "plain": lambda secret: secret,
     "URL": quote,
     "URL, all quoted": lambda secret: quote(secret, safe=""),
-    "URL, lower case": lambda secret: quote(secret, safe="").replace("%2F", "%2f"),
+    "URL, lower case": lambda secret: re.sub(
+        "%..", lambda code: code[0].lower(), quote(secret, safe="")
+    ),
     "form": quote_plus,
     "shell": shlex.quote,
     "shell, double": lambda secret: "".join(
