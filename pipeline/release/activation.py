@@ -84,6 +84,7 @@ def script(layout: Layout, environment: Environment, activation: Activation, hos
         SERVICE=layout.service,
         SERVICE_USER=environment.service_user,
         MIGRATE_TIMEOUT=environment.migrate_timeout,
+        MIGRATE_OUTPUT=str(layout.output("migrate")),
         WATCH=activation.watch,
         HEALTH_URL=health.url,
         HEALTH_PORT=_port(health.url),

@@ -103,7 +103,7 @@ def _diagnosis(watch: Watch) -> str:
     seen = [look.invocation for look in progress.looks if look.invocation]
     new = [*filter(None, [progress.notes.get("after")]), *seen]
     what: Literal["migrate", "service"] = "migrate" if migrating else "service"
-    if not (migrating or new):
+    if not ("migrated" in progress.notes if migrating else new):
         return ""  # no process of the new release is known
     try:
         said = diagnosis.said(watch.fleet, watch.member, what, new[0] if new else "")

@@ -97,6 +97,15 @@ def passes(look: Look) -> bool:
     return look.code == HTTP_OK and look.curl == 0 and look.owner == "own"
 
 
+def answered_by(owner: str) -> str:
+    """Return for people what probe.sh has told of the socket that took the connection."""
+    if owner == "afar":
+        return "another host"
+    if owner == "unseen":
+        return "a socket that cannot be seen here; no version proves that it is the service's"
+    return f"{owner.removeprefix('other ')}, not by the service itself"
+
+
 def judge(looks: Sequence[Look], expected: Expected) -> Decision:
     """Decide what the looks so far, oldest first, mean.
 

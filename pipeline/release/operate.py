@@ -160,7 +160,7 @@ def _health(member: Member, found: Look, manifest: Mapping[str, Any], url: str) 
     if found.code and found.curl:
         answer += f", but {health.CURL.get(found.curl, f'curl ended with {found.curl}')}"
     if found.code == health.HTTP_OK and not proven:
-        answer += f"; {url} is not answered by the service itself: {found.owner}"
+        answer += f"; {url} is answered by {health.answered_by(found.owner)}"
     return Health(
         host=str(member),
         healthy=passes and proven,

@@ -36,7 +36,7 @@ class Progress:
     reason: str = ""
     """Why the server rolls back, in its words."""
     notes: Mapping[str, str] = field(default_factory=dict)
-    """Other lines of the journal: `after`, `front`, `unproven`, `trouble`, `watching`."""
+    """Other lines of the journal, by their first word."""
     removed: tuple[str, ...] = ()
     """What the clean-up after a kept release has removed."""
     error: Problem | None = None
@@ -71,7 +71,7 @@ class Progress:
             return replace(self, before=rest)
         elif word == "reason":
             return replace(self, reason=_text(rest))
-        elif word in ("after", "front", "unproven", "trouble", "watching"):
+        elif word in ("after", "front", "unproven", "trouble", "watching", "migrated"):
             return replace(self, notes={**self.notes, word: rest})
         elif word == "removed":
             return replace(self, removed=(*self.removed, rest))

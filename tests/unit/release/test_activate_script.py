@@ -56,6 +56,12 @@ case "$1" in
     ! grep -qxF "$*" "$PLAY/fail"
     ;;
   start)
+    case "$2" in
+      *-migrate.service)
+        if [ -f "$PLAY/refusal" ]; then cat "$PLAY/refusal" >&2; exit 1; fi
+        echo "$$" >"$PLAY/output"
+        ;;
+    esac
     ! grep -qxF "$*" "$PLAY/fail" || exit 1
     case "$2" in
       *-migrate.service)
@@ -102,6 +108,7 @@ class Stage:
     def start(self, *words: str, rescue: bool = False, **changes: str) -> subprocess.Popen[str]:
         script = self.base / ".deploy/activate"
         text = self.script(**changes)
+        text = text.replace("=/run/qusto-staging-migrate/output\n", f"={self.play}/output\n")
         script.write_text(text.replace("=/proc/net/tcp\n", f"={self.play}/tcp\n"))
         environ = {
             "PATH": f"{self.play}/bin:/usr/bin:/bin",
@@ -150,9 +157,12 @@ class Stage:
         return [record for record in records if record["outcome"] != "begun"]
 
     @property
+    def journal(self) -> list[str]:
+        return (self.base / ".deploy/journal").read_text().splitlines()
+
+    @property
     def phases(self) -> list[str]:
-        lines = (self.base / ".deploy/journal").read_text().splitlines()
-        return [line.split("\t")[1] for line in lines if line.startswith("phase\t")]
+        return [line.split("\t")[1] for line in self.journal if line.startswith("phase\t")]
 
     def until(self, phase: str) -> None:
         limit = time.monotonic() + 60
@@ -277,6 +287,23 @@ def test_a_failing_step_rolls_back_by_itself(stage: Stage, line: str, reason: st
     assert stage.current == A
     assert stage.history[0]["reason"] == reason
     assert stage.asked[-1] == f"start {unit()}"
+
+
+def test_a_migration_that_did_not_start_is_not_said_to_have_failed(stage: Stage):
+    """What an earlier migration has left in the output file is not told as this one's."""
+    (stage.play / "output").write_text("an earlier one's\n")
+    (stage.play / "refusal").write_text('sudo: "a" password is required\nsudo: more\n')
+    assert stage.ended(stage.start()) == 10
+    assert stage.current == A
+    reason = "the migration did not start: sudo: a password is required"
+    assert stage.history[0]["reason"] == reason
+    assert not [line for line in stage.journal if line.startswith("migrated\t")]
+
+
+def test_a_migration_that_ran_is_noted(stage: Stage):
+    stage.fail(f"start {unit('-migrate')}")
+    assert stage.ended(stage.start()) == 10
+    assert f"migrated\t{stage.play}/output" in stage.journal
 
 
 def test_a_service_that_starts_neither_new_nor_old_is_a_failed_rollback(stage: Stage):

@@ -137,3 +137,10 @@ def test_a_line_of_the_watch_script_is_read():
 def test_an_answer_that_is_not_json_has_no_version():
     look = health.parse("seen\t1\tActiveState=active\t500\t0\town\t<html>\t<html>oops")
     assert (look.version, look.commit, look.code) == ("", "", 500)
+
+
+def test_who_answers_instead_of_the_service_is_told_in_words():
+    told = health.answered_by("other unit squat.service, user root")
+    assert told == "unit squat.service, user root, not by the service itself"
+    assert health.answered_by("afar") == "another host"
+    assert "cannot be seen" in health.answered_by("unseen")

@@ -9,6 +9,7 @@ BASE=/var/www/qusto/staging
 SERVICE=qusto-staging
 SERVICE_USER=qusto
 MIGRATE_TIMEOUT=900
+MIGRATE_OUTPUT=/run/qusto-staging-migrate/output
 WATCH=0
 HEALTH_URL=http://localhost:8000/api/health
 HEALTH_PORT=8000
@@ -548,17 +549,26 @@ migrate() {
     ctl stop "$SERVICE-migrate.service"
   } 9>&- >/dev/null 2>&1 &
   guard=$!
-  ctl start "$SERVICE-migrate.service"
+  written=$(stat -c '%i %y' "$MIGRATE_OUTPUT" 2>/dev/null)
+  words=$(ctl start "$SERVICE-migrate.service" 2>&1)
   ended=$?
   kill -KILL "$guard" 2>/dev/null
   wait "$guard" 2>/dev/null
   migrating=no
+  # What an earlier migration has left there is not this one's.
+  ran=no
+  if [ "$written" != "$(stat -c '%i %y' "$MIGRATE_OUTPUT" 2>/dev/null)" ]; then
+    ran=yes
+    note migrated "$MIGRATE_OUTPUT"
+  fi
   if verdict_came && [ "$verdict" != keep ]; then roll_back "$reason"; fi
   [ "$ended" != 0 ] || return 0
   clock
   [ "$now" -lt "$limit" ] ||
     roll_back "\"the migration was ended after $MIGRATE_TIMEOUT s (migrate_timeout)\""
-  roll_back '"the migration failed"'
+  [ "$ran" = no ] || roll_back '"the migration failed"'
+  quote "the migration did not start: $(printf '%s\n' "$words" | head -n 1)"
+  roll_back "$quoted"
 }
 
 # stand_by: after a kept release, for WATCH seconds, the right to roll back by ourselves. A stop or
