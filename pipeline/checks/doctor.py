@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline import asking
-from pipeline.checks import repository, workflow_tools
+from pipeline.checks import presence, repository, workflow_tools
 from pipeline.services import named, probes
 
 GIB = 1024**3
@@ -41,7 +41,7 @@ class Finding:
 def examine(app: Path, environ: Mapping[str, str]) -> list[Finding]:
     """Return what was found; nothing is changed, and every question has a time limit."""
     parts = (
-        lambda: _tools(app, environ),
+        lambda: [*_tools(app, environ), *_packages(app, environ)],
         lambda: _git(app, environ),
         lambda: _services(app, environ),
         lambda: [_disk(app), *_python()],
@@ -92,6 +92,19 @@ def _tools(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:
         elif tool != "nodejs" or (app / "assets/package.json").is_file():
             text = f"{found[tool] or 'not installed'}; .tool-versions does not name it, CI reads it"
             yield Finding(tool, State.NOTE if found[tool] else State.PROBLEM, text)
+
+
+def _packages(app: Path, environ: Mapping[str, str]) -> Iterable[Finding]:
+    """Tell which npm packages are not installed, and the command of the manager they are for."""
+    for name in ("assets", "tracker"):
+        if not (app / name / "package.json").is_file():
+            continue
+        if absent := presence.npm_absence(app / name):
+            program = absent.remedy.split()[0]
+            there = shutil.which(program, path=environ.get("PATH"))
+            lacking = "" if there else f" ({program} is not on this PATH)"
+            text = f"{absent.reason}: {absent.remedy}{lacking}"
+            yield Finding(name, State.NOTE, text)
 
 
 def _beam_versions(environ: Mapping[str, str]) -> dict[str, str]:

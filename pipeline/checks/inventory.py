@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +31,29 @@ def left_out(app: Path, environ: Mapping[str, str]) -> list[str]:
     return [p for p in skipped if p.endswith("_test.exs") and not (app / p).exists()]
 
 
+def is_usual(app: Path) -> bool:
+    """Return whether the tests are `test/**/*_test.exs`, and mix.exs says nothing else."""
+    text = (app / "mix.exs").read_text("utf-8", "replace")
+    return not re.search(r"\b(test_paths|test_pattern|apps_path)\b", text)
+
+
+def umbrella(app: Path) -> str:
+    """Return what to do where `app` is an umbrella; nothing where it is none."""
+    if not re.search(r"\bapps_path:", (app / "mix.exs").read_text("utf-8", "replace")):
+        return ""
+    found = sorted(path.parent.relative_to(app) for path in app.glob("apps/*/mix.exs"))
+    each = shlex.quote(str(found[0])) if found else "apps/NAME"
+    return (
+        "an umbrella, whose suites are not told apart: check each application by itself"
+        f" (inv check --app {each}, inv hooks.install --app {each}), or leave the tests out here"
+        ' (skip = ["test"] in [tool.qusto] of pyproject.toml)'
+    )
+
+
 async def read(context: Context, check: Check) -> list[str] | Outcome:
     """Return the test files as mix sees them; mix itself is only asked if mix.exs says where."""
     app = context.app
-    if not re.search(
-        r"\b(test_paths|test_pattern)\b", (app / "mix.exs").read_text("utf-8", "replace")
-    ):
+    if is_usual(app):
         return sorted(
             # As evidence.exs names them (suite_evidence.py), also where that is not UTF-8.
             os.fsencode(path.relative_to(app)).decode("utf-8", "backslashreplace")

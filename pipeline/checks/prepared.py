@@ -20,6 +20,7 @@ from pipeline.checks import (
     glance,
     hook,
     instant,
+    inventory,
     plan,
     red,
     reuse,
@@ -100,6 +101,7 @@ class Prepared:
         memory = reuse.recall(self.app, [row.check for row in rows], os.environ)
         if isinstance(memory, NoTree):
             return
+        rows = _without_tests(self.app, rows, memory, self.settings)
         settled = reuse.settle(rows, memory)
         verdicts = {row.check.name: row.settled.verdict if row.settled else None for row in settled}
         with suppress(OSError):  # then it is not quick
@@ -192,6 +194,7 @@ def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
     if options.ci:
         return Prepared(found, settings, options, rows, None)
     memory = reuse.recall(found, [row.check for row in rows], os.environ, tree=tree)
+    rows = _without_tests(found, rows, memory, settings)
     if isinstance(memory, NoTree):
         if not all(row.settled for row in rows):
             notes.append(f"nothing is reused: {memory.reason}")
@@ -199,6 +202,26 @@ def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
     if not options.anew:
         rows = reuse.settle(rows, memory)
     return Prepared(found, settings, options, rows, memory, tuple(notes), ahead, copied)
+
+
+def _without_tests(
+    app: Path, rows: list[Planned], memory: Memory | NoTree, settings: Settings
+) -> list[Planned]:
+    """Return the rows, `test` skipped if the application has no test file and loses none.
+
+    Files that are missing on the disk, or whose removal is staged, are files it has.
+    """
+    if isinstance(memory, NoTree) or "test" in settings.require or not inventory.is_usual(app):
+        return rows
+    tree = memory.tree
+    paths = (*tree.ids, *tree.committed, *tree.staged, *tree.loose, *tree.ignored)
+    if any(path.endswith("_test.exs") and not path.startswith("../") for path in paths):
+        return rows
+    none = verdicts.skipped("the application has no test files")
+    return [
+        replace(row, settled=none) if row.check.name == "test" and not row.settled else row
+        for row in rows
+    ]
 
 
 def _red(app: Path, options: Options) -> Options:

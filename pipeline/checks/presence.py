@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from pipeline import asking
+from pipeline import asking, npm
 from pipeline.checks.check import Check
 from pipeline.checks.tools import mix
 from pipeline.checks.verdicts import Judgement, skipped, unknown
@@ -57,7 +57,7 @@ def absence(check: Check, app: Path, environ: Mapping[str, str]) -> Absence | No
         remedy = _INSTALL.get(program, f"install {program}")
         return Missing(f"{program} is not installed", remedy, program)
     if check.package:
-        return _npm_absence(app / check.package, script=check.argv[2])
+        return npm_absence(app / check.package, script=check.argv[2])
     if check.hex_package:
         return _hex_absence(app, check, environ)
     if check.mix_env not in _COMMON and not _knows_mix_env(app, check.mix_env):
@@ -184,33 +184,19 @@ def _has_archive(name: str, environ: Mapping[str, str]) -> bool:
     )
 
 
-def _npm_absence(package: Path, script: str) -> Missing | None:
+def npm_absence(package: Path, script: str = "") -> Missing | None:
+    """Return why the script, if one is named, cannot run: it is not there, nor are the packages."""
     name = package.name
     try:
         described = msgspec.json.decode((package / "package.json").read_bytes(), type=_Package)
     except msgspec.DecodeError:
         return None  # npm says better what is wrong with it
-    if script not in described.scripts:
+    if script and script not in described.scripts:
         return Missing(f"{name}/package.json has no script {script}", "")
     wanted = described.dependencies or described.dev_dependencies
     if wanted and not (package / "node_modules").is_dir():
-        return Missing(f"{name}/node_modules is missing", installing(package))
+        return Missing(f"{name}/node_modules is missing", npm.installing(package))
     return None
-
-
-def installing(package: Path) -> str:
-    """Return the command that installs an npm package, by the manager whose lock file it has."""
-    found = next((line for lock, line in _MANAGERS.items() if (package / lock).is_file()), "")
-    return (found or "npm install --prefix {}").format(package.name)
-
-
-_MANAGERS = {
-    "package-lock.json": "npm install --prefix {}",
-    "pnpm-lock.yaml": "pnpm --dir {} install",
-    "yarn.lock": "yarn --cwd {} install",
-    "bun.lock": "bun install --cwd {}",
-    "bun.lockb": "bun install --cwd {}",
-}
 
 
 def _text(path: Path) -> str:

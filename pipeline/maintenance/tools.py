@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import audit as auditing
-from pipeline import process
+from pipeline import npm, process
 from pipeline.ci import lint
 from pipeline.errors import ExitCode, Problem
 from pipeline.maintenance.rows import Duty, Found, Period, State, some
@@ -108,7 +108,7 @@ def _npm_outdated(app: Path, environ: Mapping[str, str], package: str) -> Found:
     if "error" in found:
         raise Problem(_reason(found))
     if found and not any("current" in _first(one) for one in found.values()):
-        raise Problem(f"nothing is installed there: npm ci --prefix ./{package}")
+        raise Problem(f"nothing is installed there: {npm.installing(app / package)}")
     if not found:
         return Found(State.OK, "all are the latest")
     shown = [f"{name} {_version(one)}" for name, one in found.items()]

@@ -510,6 +510,34 @@ def test_remedy_of_git_for_a_directory_of_somebody_else_is_passed_on(app: Path, 
     assert advice in finding.text
 
 
+def test_application_without_any_test_file_is_not_held_up_by_its_tests(tmp_path: Path, home: Path):
+    app = repository(tmp_path / "app", {"mix.exs": "", "lib/a.ex": "one", ".gitignore": "_build\n"})
+    installed(app, home)
+    write(app, {"lib/a.ex": "two", "test/first_test.exs": ""})
+    git(app, "add", "lib")
+    code, said = commit(app, home)
+    assert (code, "the application has no test files" in said) == (0, True), said
+    assert "test" not in calls(home)
+    git(app, "add", "test")
+    assert commit(app, home)[0] == 0
+    # Who removes the last one is asked whether that is meant.
+    git(app, "rm", "--quiet", "test/first_test.exs")
+    code, said = commit(app, home)
+    assert (code, "no test file: nothing would be tested" in said) == (1, True), said
+
+
+def test_commit_in_an_umbrella_names_the_way_out(tmp_path: Path, home: Path):
+    files = {"mix.exs": 'apps_path: "apps"', "apps/a/mix.exs": "", "apps/a/test/a_test.exs": ""}
+    app = repository(tmp_path / "app", {**files, ".gitignore": "_build\n"})
+    installed(app, home)
+    write(app, {"apps/a/test/a_test.exs": "# two"})
+    code, said = commit(app, home, "--all")
+    assert code == 1
+    said = " ".join(said.split())
+    assert "an umbrella" in said
+    assert "inv hooks.install --app apps/a" in said
+
+
 def by_runner(app: Path, home: Path, **more: str) -> "subprocess.CompletedProcess[str]":
     """Start what pre-commit and prek start, outside of `git commit`."""
     return subprocess.run(

@@ -51,6 +51,18 @@ def test_node_that_tool_versions_forgets_is_named_where_there_is_an_npm_package(
     assert ".tool-versions does not name it" in findings(tmp_path)["nodejs"].text
 
 
+def test_packages_that_are_not_installed_are_named_with_their_managers_command(tmp_path: Path):
+    for name, lock in (("assets", "pnpm-lock.yaml"), ("tracker", "package-lock.json")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "package.json").write_text('{"devDependencies": {"a": "1"}}')
+        (tmp_path / name / lock).touch()
+    (tmp_path / "tracker/node_modules").mkdir()
+    found = findings(tmp_path, PATH="/nowhere")
+    assert "tracker" not in found
+    said = "assets/node_modules is missing: pnpm --dir assets install (pnpm is not on this PATH)"
+    assert (found["assets"].state, found["assets"].text) == (State.NOTE, said)
+
+
 def test_missing_tool_versions_is_a_problem(tmp_path: Path):
     assert findings(tmp_path)[".tool-versions"].state is State.PROBLEM
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import npm
 from pipeline.checks import presence
 from pipeline.checks.check import Check
 from pipeline.checks.presence import Missing, NotApplicable
@@ -188,4 +189,4 @@ def test_hint_to_install_packages_follows_the_lock_file(tmp_path: Path, lock: st
     (tmp_path / "assets").mkdir()
     if lock:
         (tmp_path / "assets" / lock).touch()
-    assert presence.installing(tmp_path / "assets") == command
+    assert npm.installing(tmp_path / "assets") == command

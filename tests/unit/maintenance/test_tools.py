@@ -95,7 +95,7 @@ def test_npm_outdated(tmp_path: Path):
     assert (row.state, row.evidence) == (State.DUE, shown)
     said = {"left-pad": {"wanted": "1.3.0", "latest": "1.3.0"}}
     row = look(app, "outdated npm", saying(tmp_path, "npm", json.dumps(said), 1))
-    shown = "nothing is installed there: npm ci --prefix ./assets"
+    shown = "nothing is installed there: npm install --prefix assets"
     assert (row.state, row.evidence) == (State.UNKNOWN, shown)
     row = look(app, "outdated npm", saying(tmp_path, "npm", "{}", 0))
     assert (row.state, row.evidence) == (State.OK, "all are the latest")
