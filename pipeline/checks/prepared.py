@@ -276,7 +276,10 @@ def _committed(
     if not differing:
         return tree, None, []
     names = glance.some(differing)
-    return wanted, commit, [f"not as in the commit: {names}; a copy of the commit is checked"]
+    note = f"not as in the commit: {names}; a copy of the commit is checked"
+    if not set(differing) & {*tree.committed, *tree.staged}:
+        note += " (untracked files that you never commit: list them in .git/info/exclude)"
+    return wanted, commit, [note]
 
 
 def _answer(ready: Prepared, seconds: float) -> str:

@@ -18,6 +18,9 @@ from pipeline.checks.verdicts import Verdict
 LOG_WIDTH = 140
 """Columns where there is no terminal to ask: tables in CI logs need not fold at 80."""
 
+_NARROW = 48
+"""Columns below which a table would cut the names, verdicts and reasons."""
+
 STYLES = {
     Verdict.PASSED: "green",
     Verdict.REUSED: "green",
@@ -37,7 +40,13 @@ def console() -> Console:
 
 def show(report: Report, console: Console) -> None:
     """Print the table, how to repeat by hand what is not green, and the closing line."""
-    console.print(_table(report, console))
+    if console.width < _NARROW:
+        for outcome in report.outcomes:
+            verdict = (outcome.verdict, STYLES[outcome.verdict])
+            words = f" {outcome.check} {printable.inert(outcome.reason)}"
+            console.print(Text.assemble(verdict, words), soft_wrap=True)
+    else:
+        console.print(_table(report, console))
     rows = {check.name: check for check in report.checks}
     for outcome in report.outcomes:
         if outcome.verdict in (Verdict.FAILED, Verdict.UNKNOWN):

@@ -150,6 +150,7 @@ def test_untracked_input_is_no_part_of_what_is_checked(app: Path, home: Path):
     code, said = commit(app, home)
     assert code == 0, said
     assert "note: not as in the commit: lib/new.ex, notes.md; a copy" in said
+    assert "list them in .git/info/exclude" in said
     (home / "calls").write_text("")
     git(app, "reset", "--quiet", "--soft", "HEAD^")
     assert commit(app, home)[0] == 0

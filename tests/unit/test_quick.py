@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import hooks
+from pipeline import hooks, mix_program
 from pipeline.checks import worktree
 from pipeline.settings import PROJECT
 
@@ -154,6 +154,12 @@ def test_partially_staged_file_leads_the_long_way(app: Path, home: Path):
     assert ended.stderr == "note: not as in the commit: lib/a.ex; a copy of the commit is checked\n"
 
 
+def test_scratch_file_that_git_was_told_to_overlook_costs_nothing(app: Path, home: Path):
+    write(app, {"notes.txt": "", ".git/info/exclude": "notes.txt\n"})
+    assert hook(app, home).stderr == GLANCE
+    assert not ran(home)
+
+
 def test_note_is_too_old_after_a_day(app: Path, home: Path):
     place = worktree.records(app)
     assert place is not None
@@ -172,6 +178,8 @@ def test_commit_of_nothing_is_not_claimed_to_be_checked(app: Path, home: Path):
 
 
 def test_long_way_uses_the_beam_that_was_begun(app: Path, home: Path):
+    # Of a mix that is not Elixir's own no BEAM is begun.
+    assert mix_program.is_elixirs_own(environ(home)["PATH"])
     elixir = home / "bin/elixir"
     counting = elixir.read_text().replace("#!/bin/sh\n", '#!/bin/sh\necho beam >> "$HOME/calls"\n')
     elixir.write_text(counting)

@@ -94,6 +94,13 @@ def test_table_falls_back_to_ascii_where_the_stream_cannot_do_better():
     assert "───" in raw.getvalue().decode()
 
 
+def test_narrow_terminal_cuts_no_name_verdict_or_reason():
+    stream = io.StringIO()
+    present.show(finished(GOOD, BAD), Console(file=stream, width=20))
+    for outcome in (GOOD, BAD):
+        assert f"{outcome.verdict} {outcome.check} {outcome.reason}\n" in stream.getvalue()
+
+
 def test_lines_show_the_output_of_what_did_not_pass_in_one_piece():
     stream, raw = screen()
     lines = Lines(stream, groups=False)
