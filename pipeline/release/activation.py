@@ -73,6 +73,7 @@ def script(layout: Layout, environment: Environment, activation: Activation, hos
     health = environment.health
     return shell.SHEBANG + shell.render(
         "probe",
+        "control",
         "activate",
         ID=activation.id,
         KIND=activation.kind,
@@ -152,9 +153,13 @@ def look(layout: Layout, environment: Environment, strangers: str = "") -> str:
 
 
 def restart(layout: Layout, environment: Environment) -> str:
-    """Return the script that restarts the service; it prints `strangers`, for `look`."""
-    variables = {**_watched(layout, environment, ""), "HEALTH_PORT": _port(environment.health.url)}
-    return shell.render("probe", "restart", **variables)
+    """Return the script that restarts the service.
+
+    It prints `strangers`, for `look`; `front` if a proxy stands there; `held`, who has the port.
+    """
+    url = environment.health.url
+    here = {"HEALTH_PORT": _port(url), "HEALTH_LOCAL": int(_is_local(url))}
+    return shell.render("probe", "control", "restart", **_watched(layout, environment, ""), **here)
 
 
 def verdict(layout: Layout, identity: str, *, keep: bool, reason: str, downtime: float) -> str:

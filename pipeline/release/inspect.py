@@ -102,7 +102,7 @@ def _serving(host: str, survey: Survey) -> Serving:
     if became := surveys.since(survey):
         activation += f"; since then: {became}"
     service = survey.service
-    loaded = service.get("LoadState") == "loaded"
+    loaded = service.get("LoadState", "not-found")
     return Serving(
         host=host,
         release=survey.current or "none",
@@ -110,9 +110,9 @@ def _serving(host: str, survey: Survey) -> Serving:
         commit=str(manifest.get("commit", ""))[:9],
         service="unknown"
         if survey.silent
-        else f"{service.get('ActiveState', '?')}"
-        if loaded
-        else "not set up",
+        else "not set up"
+        if loaded == "not-found"
+        else service.get("ActiveState", "?") + (f", {loaded}" if loaded != "loaded" else ""),
         since=service.get("ActiveEnterTimestamp", ""),
         activation=activation,
         silent=survey.silent,

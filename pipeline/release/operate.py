@@ -104,15 +104,28 @@ def _restart(fleet: Fleet, member: Member, manifest: Mapping[str, Any]) -> str:
     before, _ = _look(fleet, member)
     script = activations.restart(fleet.layout, fleet.environment)
     ended = execute.sh(member.connection, script, timeout=120)
+    told = dict(line.partition("\t")[::2] for line in ended.out.splitlines())
     if ended.code:
-        raise Problem(f"{member}: the restart failed", detail=ended.err)
-    strangers = ended.out.partition("\t")[2].strip()
+        first, _, rest = ended.err.strip().partition("\n")
+        name = fleet.environment.name
+        raise Problem(
+            f"{member}: the restart failed: {first or f'exit {ended.code}'}",
+            remedy=f"`fab -H {name} doctor` looks at what it needs, `fab -H {name} status` at the "
+            "service",
+            detail=rest,
+        )
+    if "held" in told:
+        raise Problem(
+            f"{member}: with the service stopped, somebody else holds the port of "
+            f"{fleet.environment.health.url}: {told['held']}",
+            remedy="stop that, and restart again; the service was started all the same",
+        )
     expected = Expected(
         before=before.invocation,
         version=str(manifest.get("version", "")),
         commit=str(manifest.get("commit", "")),
         health=fleet.environment.health,
-        front=before.owner.startswith("other"),
+        front="front" in told,
     )
     looks: list[Look] = []
     decision = Decision("wait", "")
@@ -123,7 +136,7 @@ def _restart(fleet: Fleet, member: Member, manifest: Mapping[str, Any]) -> str:
             retry=retry_if_exception_type(_NotYet),
         ):
             with attempt:
-                looks.append(_look(fleet, member, strangers)[0])
+                looks.append(_look(fleet, member, told.get("strangers", ""))[0])
                 decision = health.judge(looks, expected)
                 if decision.verdict == "wait":
                     raise _NotYet

@@ -82,7 +82,10 @@ def _setup(survey: Survey, environment: Environment, layout: Layout) -> list[Fou
         return [("bad", f"cannot be written: {survey.unwritable[0]}", "look on the host")]
     if not survey.ready:
         return [("bad", f"not set up: {layout.deploy} cannot be written", remedy)]
-    if survey.service.get("LoadState") != "loaded":
+    state = survey.service.get("LoadState", "not-found")
+    if state == "masked":  # told, with the remedy, beside the other units
+        return [("ok", "directories writable", "")]
+    if state != "loaded":
         return [("bad", f"not set up: there is no {layout.service}.service", remedy)]
     return [("ok", f"directories writable, {layout.service}.service there", "")]
 

@@ -63,7 +63,7 @@ def parse(lines: Iterable[str]) -> Proof:
 def failure(proof: Proof, service: str, env_file: str, environment: str) -> Failure:
     """Return why a proof failed, by the words of whoever failed."""
     unit = f"{service}-{proof.step}.service"
-    said = _first(proof.words) or "no word of explanation"
+    said = _first(proof.words).rstrip(".") or "no word of explanation"
     if not proof.ran:
         return Failure(*_refused(proof, unit, said, environment))
     told = _systemd(proof.journal)

@@ -274,7 +274,15 @@ def require_ready(survey: Survey, where: str, environment: str) -> None:
         raise UsageProblem(f"{where}: {survey.problems[0]}", remedy="move it away by hand first")
     if survey.unwritable:
         raise Problem(f"{where} cannot be written: {survey.unwritable[0]}")
-    if not survey.ready or survey.service.get("LoadState") != "loaded":
+    state = survey.service.get("LoadState", "")
+    if survey.ready and state not in ("loaded", "not-found", ""):
+        raise UsageProblem(
+            f"{where}: the service unit of {environment} is {state}",
+            remedy=f"as root: systemctl unmask it, then `fab -H {environment} setup`"
+            if state == "masked"
+            else f"`fab -H {environment} setup` writes it anew",
+        )
+    if not survey.ready or state != "loaded":
         missing = "directories" if not survey.ready else "service unit"
         raise UsageProblem(
             f"{where} is not set up for {environment}: no {missing}",

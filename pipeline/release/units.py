@@ -176,11 +176,13 @@ def _once(
     """Return a oneshot unit whose command `run` leaves its words in the output file of `what`.
 
     They may hold what the environment holds: the service user writes them, and beside it only the
-    deploy user's group reads them. The directory's set-group-id bit hands that group on.
+    deploy user's group reads them. The directory's set-group-id bit hands that group on. It is no
+    RuntimeDirectory=: systemd would give that back to the service's group before each process.
     """
     output = layout.output(what)
-    fresh = f"rm -f {output}; umask 027; : >{output}; umask 022"
-    own = f"chgrp {environment.user} {output.parent} && chmod 2750 {output.parent}"
+    group = f'"$$(id -gn {environment.user})"'
+    own = f"install -d -o {environment.service_user} -g {group} -m 2750 {output.parent}"
+    fresh = f"mkdir -p {output.parent}; rm -f {output}; umask 027; : >{output}; umask 022"
     return f"""\
 # Written by `fab setup`; changes here are lost.
 [Unit]
@@ -190,8 +192,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 {_identity(layout, environment)}
-RuntimeDirectory={output.parent.name}
-RuntimeDirectoryPreserve=yes
+ReadWritePaths=-{output.parent}
 {place}
 ExecStartPre=+/bin/sh -c '{own}'
 ExecStart=/bin/sh -c '{fresh}; {run}; code=$$?; cat {output}; exit $$code'

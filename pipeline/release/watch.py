@@ -179,11 +179,18 @@ class Watch:
                 remedy="is the disk full? `fab doctor` looks",
                 detail=output.err,
             )
+        if output.code == TAKEN and output.err.startswith("sudo:"):
+            raise RolledBack(
+                f"{member}: the activation could not be started, and nothing was stopped there: "
+                f"sudo refused: {output.err.strip()}",
+                remedy=f"`fab -H {environment.name} doctor` asks sudo for each line that a deploy "
+                "needs",
+            )
         if output.code == TAKEN and not self._progress.phases:
             raise Locked(
                 f"{member}: the activation could not be started: {output.err.strip()}",
                 remedy="another one is running there, or sudo does not allow it: "
-                f"`fab -H {environment.name} setup` installs the lines",
+                f"`fab -H {environment.name} doctor` asks it",
             )
         if not self._progress.phases:
             raise RolledBack(

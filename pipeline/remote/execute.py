@@ -226,8 +226,8 @@ class _Running:
             if said
             else f"{where} ran no script of ours and said nothing{how}",
             remedy="nothing is known of the host, and nothing was changed by this; the user's "
-            "login shell and sshd's settings (ForceCommand, an account that has expired) decide "
-            "what a login runs",
+            "login shell, its start-up files and sshd's settings (ForceCommand, an account that "
+            "has expired) decide what a login runs",
             detail="\n".join(said[:20]) if len(said) > 1 else "",
         )
 

@@ -71,6 +71,7 @@ def test_nobody_else_is_believed_at_the_health_address(serving: Site, build: Bui
     assert checked.code == 1, checked.text
     restarted = serving.fab("restart")
     assert restarted.code == 1, restarted.text
+    assert "unit squat.service" in restarted.err, restarted.err
     leave(host)
     assert_serves(host, before, "1.0.0")
 

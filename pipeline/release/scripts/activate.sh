@@ -46,30 +46,6 @@ clock() {
 # 1234 -> 12.34
 seconds() { echo "$(($1 / 100)).$(printf '%02d' $(($1 % 100)))"; }
 
-# Children must not inherit the lock: a service started under it would hold it for ever.
-ctl() { sudo -n /usr/bin/systemctl "$@" 9>&-; }
-
-# A BEAM that is told to stop while it boots forgets it, and systemd would wait for the whole
-# TimeoutStopSec (docs/decisions/0003). So it is told again until it has stopped.
-stop_service() {
-  {
-    trap - TERM # which we take no notice of while we roll back
-    while sleep 2; do ctl kill --signal=TERM "$SERVICE.service"; done
-  } 9>&- >/dev/null 2>&1 &
-  reminder=$!
-  ctl stop "$SERVICE.service"
-  ended=$?
-  kill -KILL "$reminder" # TERM would be lost on one that has not come to its trap yet
-  wait "$reminder" 2>/dev/null
-  return "$ended"
-}
-
-# start_service: as if it had never failed before.
-start_service() {
-  ctl reset-failed "$SERVICE.service" 2>/dev/null
-  ctl start "$SERVICE.service"
-}
-
 # note WORD TEXT: a line of the journal.
 note() { printf '%s\t%s\n' "$1" "$2" >>journal; }
 
@@ -100,8 +76,6 @@ prepare_link() {
   ln -s "releases/$1" "$BASE/$2"
 }
 
-ask() { service=$(properties "$SERVICE.service"); }
-
 # serves: whether the service runs, answers, and the answer is its own. Sets $trouble.
 serves() {
   ask
@@ -115,30 +89,6 @@ serves() {
   owner
   trouble="$HEALTH_URL is answered by $owner"
   case "$owner" in other*) [ "$front" = yes ] ;; esac # behind a proxy it cannot be its own
-}
-
-# vacant: whether nobody else answers or listens at health.url now that the service is stopped;
-# else $held says who. A gateway's error comes from a proxy that leads to the service.
-vacant() {
-  port=$HEALTH_PORT
-  listening
-  if [ "$HEALTH_LOCAL" = 1 ] && [ -z "$heard" ]; then return; fi
-  remember
-  for _ in 1 2; do
-    answer 3
-    [ -n "$far" ] || return 0
-    case "$code" in
-      502 | 503 | 504)
-        front=yes
-        return
-        ;;
-    esac
-    sleep 0.3
-  done
-  owner
-  held=${owner#other }
-  if [ "$held" = afar ]; then held="another host ($far)"; fi
-  return 1
 }
 
 # broken: whether the service that was started ended, or was replaced ($by_hand); $why says it.

@@ -663,3 +663,45 @@ def test_rescue_disturbs_nothing_that_came_back_but_could_not_be_written_down(st
     assert stage.ended(stage.start("boot", rescue=True)) == 10
     assert stage.asked == asked
     assert stage.history[-1]["outcome"] == "rolled-back"
+
+
+def restarted(stage: Stage) -> subprocess.CompletedProcess[str]:
+    """Run what `fab restart` runs on a host."""
+    text = activation.restart(layout.of(stage.environment), stage.environment)
+    return subprocess.run(
+        [*stage.shell, "-c", text.replace("=/proc/net/tcp\n", f"={stage.play}/tcp\n")],
+        env={
+            "PATH": f"{stage.play}/bin:/usr/bin:/bin",
+            "PLAY": str(stage.play),
+            "BASE": str(stage.base),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_a_restart_tells_a_booting_beam_to_stop_until_it_does(stage: Stage):
+    (stage.play / "slow-stop").write_text("2.5")
+    ended = restarted(stage)
+    assert ended.returncode == 0, ended.stderr
+    assert stage.asked == [
+        f"stop {unit()}",
+        f"kill --signal=TERM {unit()}",
+        f"start {unit()}",
+    ]
+    assert "held\t" not in ended.stdout
+
+
+def test_a_restart_tells_who_holds_the_port_while_the_service_is_stopped(stage: Stage):
+    (stage.play / "squat").write_text(SQUAT.format("0100007F", 65534))
+    (stage.play / "squatter").write_text("well\n")
+    ended = restarted(stage)
+    assert "held\tuser nobody (uid 65534)" in ended.stdout
+    assert stage.asked[-1] == f"start {unit()}"
+
+
+def test_a_restart_that_sudo_refuses_starts_nothing(stage: Stage):
+    stage.fail(f"stop {unit()}")
+    assert restarted(stage).returncode == 1
+    assert stage.asked == [f"stop {unit()}"]

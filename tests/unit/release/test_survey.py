@@ -97,6 +97,13 @@ def test_current_that_is_a_directory_is_refused():
         survey.require_ready(found, "web1", "staging")
 
 
+def test_a_masked_unit_is_not_called_a_host_that_is_not_set_up():
+    found = survey.parse(["ready\tyes", "unit\tLoadState=masked"])
+    with pytest.raises(UsageProblem, match="the service unit of staging is masked") as caught:
+        survey.require_ready(found, "web1", "staging")
+    assert "unmask" in caught.value.remedy
+
+
 def test_current_that_leads_elsewhere_is_refused():
     found = survey.parse(["ready\tyes", "unit\tLoadState=loaded", "current\t/opt/app"])
     assert found.current == ""
