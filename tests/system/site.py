@@ -59,7 +59,8 @@ class Site:
             **keys,
         }
         lines = [f"{key} = {value}" for key, value in table.items() if value]
-        health = health or "deadline = 8\nmin_healthy = 0.5\ntimeout = 3"
+        # Time to boot beside other tests; a test of the deadline writes its own.
+        health = health or "deadline = 25\nmin_healthy = 0.5\ntimeout = 3"
         text = f"[{self.name}]\n" + "\n".join(lines) + f"\n[{self.name}.health]\n{health}\n"
         (self.directory / "hosts.toml").write_text(text)
         (self.directory / "staging.env").write_text(ENVIRONMENT_FILE)

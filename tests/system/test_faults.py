@@ -24,6 +24,7 @@ from tests.system.site import (
 def test_a_client_killed_in_the_outage_is_not_needed(serving: Site, build: Builder, phase: str):
     host = serving.hosts[0]
     before = current(host)
+    serving.write(health="deadline = 8\nmin_healthy = 0.5\ntimeout = 3")
     artifact = build("2.0.0", "slow_stop,slow_migration,health", extra_migrations=1)
     earlier = journal_id(host)
     client = serving.start("deploy", f"--artifact={artifact}")
