@@ -1,15 +1,13 @@
 """What the tasks do that only show something: `inv check.list` and `inv doctor`."""
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.checks import doctor as doctors
-from pipeline.checks import plan, present, reuse
-from pipeline.checks.commands import place_of
+from pipeline.checks import plan, prepared, present, reuse
+from pipeline.checks.commands import Place, place_of
 from pipeline.checks.plan import Options, Planned
 from pipeline.checks.worktree import NoTree
 from pipeline.errors import ExitCode
@@ -20,7 +18,7 @@ def list_checks(options: Options, *, app: str, format: str, why: bool = False) -
     """Print the rows of the table as they would run here; with `why`, what decides that."""
     place = place_of(app, format)
     rows = plan.plan(place.app, options, place.settings, os.environ)
-    reasons = _reasons(place.app, rows) if why else {}
+    reasons = _reasons(place, rows) if why else {}
     if place.json:
         described = [
             {
@@ -53,8 +51,9 @@ def list_checks(options: Options, *, app: str, format: str, why: bool = False) -
     return ExitCode.DONE
 
 
-def _reasons(app: Path, rows: Sequence[Planned]) -> dict[str, str]:
-    memory = reuse.recall(app, [row.check for row in rows], os.environ)
+def _reasons(place: Place, rows: list[Planned]) -> dict[str, str]:
+    memory = reuse.recall(place.app, [row.check for row in rows], os.environ)
+    rows = prepared.without_tests(place.app, rows, memory, place.settings)
     if isinstance(memory, NoTree):
         nothing = f"nothing is reused: {memory.reason}"
         return {

@@ -101,7 +101,7 @@ class Prepared:
         memory = reuse.recall(self.app, [row.check for row in rows], os.environ)
         if isinstance(memory, NoTree):
             return
-        rows = _without_tests(self.app, rows, memory, self.settings)
+        rows = without_tests(self.app, rows, memory, self.settings)
         settled = reuse.settle(rows, memory)
         verdicts = {row.check.name: row.settled.verdict if row.settled else None for row in settled}
         with suppress(OSError):  # then it is not quick
@@ -194,7 +194,7 @@ def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
     if options.ci:
         return Prepared(found, settings, options, rows, None)
     memory = reuse.recall(found, [row.check for row in rows], os.environ, tree=tree)
-    rows = _without_tests(found, rows, memory, settings)
+    rows = without_tests(found, rows, memory, settings)
     if isinstance(memory, NoTree):
         if not all(row.settled for row in rows):
             notes.append(f"nothing is reused: {memory.reason}")
@@ -204,7 +204,7 @@ def prepare(options: Options, *, app: str, ahead: Ahead = _NOTHING) -> Prepared:
     return Prepared(found, settings, options, rows, memory, tuple(notes), ahead, copied)
 
 
-def _without_tests(
+def without_tests(
     app: Path, rows: list[Planned], memory: Memory | NoTree, settings: Settings
 ) -> list[Planned]:
     """Return the rows, `test` skipped if the application has no test file and loses none.
