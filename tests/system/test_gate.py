@@ -41,8 +41,9 @@ def squat(host: Host, address: str, user: str = "nobody") -> None:
 
 
 def leave(host: Host) -> None:
-    host.run("systemctl stop squat; systemctl reset-failed qusto-staging; true")
-    host.run("systemctl restart qusto-staging")
+    # It may boot at this moment, and a BEAM that boots takes no notice of a TERM.
+    host.run("systemctl stop squat; systemctl kill --signal=KILL qusto-staging; true")
+    host.run("systemctl reset-failed qusto-staging; systemctl restart qusto-staging")
     wait_until(lambda: version(host) != "")
 
 
