@@ -77,7 +77,7 @@ def test_nobody_else_is_believed_at_the_health_address(serving: Site, build: Bui
     assert_serves(host, before, "1.0.0")
 
     # Another program at the other loopback address, which curl asks first, of the same user.
-    squat(host, "::1", user="qusto")
+    squat(host, "::1", user="qusto-staging")
     ended = serving.fab("deploy", artifact)
     assert ended.code == 10, ended.text
     assert "somebody else holds port 8000" in ended.err
