@@ -69,7 +69,7 @@ def test_back_skips_a_deploy_that_rolled_itself_back(serving: Site, build: Build
 def test_nothing_before_the_first_deploy_to_go_back_to(serving: Site):
     ended = serving.fab("rollback")
     assert ended.code == 2
-    assert "nothing served before" in ended.err
+    assert "knows no release that served before" in ended.err
 
 
 def test_a_target_that_does_not_serve_is_undone(serving: Site, build: Builder):
