@@ -97,6 +97,8 @@ def port_conflict(facts: Facts, layout: Layout, environment: Environment) -> str
     for listener in facts.listeners:
         if listener.unit == layout.service or (not listener.unit and facts.owner == listener.uid):
             continue
+        if not listener.unit and "owner" not in facts.found:
+            continue  # systemd did not tell which process is the service's own
         return f"port {port} of `health.url` is taken by {listener}"
     return ""
 

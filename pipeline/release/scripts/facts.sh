@@ -29,8 +29,9 @@ for unit in "$UNITS"/*.service; do
 done
 
 # Who listens at our port: anybody may read whose socket it is, root also which process has it.
-main=$(systemctl show -p MainPID --value "$SERVICE.service")
-fact owner "$(stat -c %u "/proc/${main:-0}" 2>/dev/null)"
+if main=$(systemctl show -p MainPID --value "$SERVICE.service"); then
+  fact owner "$(stat -c %u "/proc/${main:-0}" 2>/dev/null)"
+fi
 hex=$(printf ':%04X' "$PORT")
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$hex" \
   '$4 == "0A" && substr($2, length($2) - 4) == port { print $8 }' | sort -u | while read -r uid; do

@@ -271,6 +271,8 @@ def test_who_else_has_the_port():
     mine = "owner\t990"
     assert conflict(mine, "listener\t990\tqusto\t\t") == ""
     assert conflict("owner\t", "listener\t0\troot\t7\tqusto-staging") == ""
+    # With systemd silent nobody knows whose process that is.
+    assert conflict("listener\t990\tqusto\t\t") == ""
     assert "taken by process 7, user root, unit nginx" in conflict(
         mine, "listener\t0\troot\t7\tnginx"
     )
