@@ -16,7 +16,7 @@ def test_progress_grows_by_the_lines_of_the_watch_script():
         "phase\tstopping\t1000",
         "phase\tstarting\t1100",
         "phase\twaiting\t1120",
-        "seen\t1200\tActiveState=active SubState=running MainPID=5\t200\tok\t",
+        "seen\t1200\tActiveState=active SubState=running MainPID=5\t200\t0\town\tok\t",
     ]
     progress = Progress()
     for line in lines:
