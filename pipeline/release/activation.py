@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pipeline.release import batches, shell
 from pipeline.release.layout import Layout
+from pipeline.remote import inventory
 from pipeline.remote.inventory import Environment
 
 Migrate = Literal["after-stop", "before-stop", "none"]
@@ -88,7 +89,7 @@ def script(layout: Layout, environment: Environment, activation: Activation, hos
         MIGRATE_OUTPUT=str(layout.output("migrate")),
         WATCH=activation.watch,
         HEALTH_URL=health.url,
-        HEALTH_PORT=_port(health.url),
+        HEALTH_PORT=inventory.health_port(environment),
         HEALTH_LOCAL=int(_is_local(health.url)),
         HEALTH_TIMEOUT=health.timeout,
         HEALTH_DEADLINE=max(_RETURN_SECONDS, round(health.deadline)),
@@ -157,8 +158,10 @@ def restart(layout: Layout, environment: Environment) -> str:
 
     It prints `strangers`, for `look`; `front` if a proxy stands there; `held`, who has the port.
     """
-    url = environment.health.url
-    here = {"HEALTH_PORT": _port(url), "HEALTH_LOCAL": int(_is_local(url))}
+    here = {
+        "HEALTH_PORT": inventory.health_port(environment),
+        "HEALTH_LOCAL": int(_is_local(environment.health.url)),
+    }
     return shell.render("probe", "control", "restart", **_watched(layout, environment, ""), **here)
 
 
@@ -188,11 +191,6 @@ def _watched(layout: Layout, environment: Environment, identity: str) -> dict[st
         "HEALTH_TIMEOUT": environment.health.timeout,
         "VERSION_URL": environment.health.version_url,
     }
-
-
-def _port(url: str) -> int:
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _is_local(url: str) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pipeline.release import shell, units
 from pipeline.release.layout import Layout
@@ -92,7 +91,7 @@ def port_conflict(facts: Facts, layout: Layout, environment: Environment) -> str
     """Return who else has, or is to have, the service's port on this host; "" if nobody."""
     port = inventory.health_port(environment)
     for name, url in facts.others:
-        if url and _port(url) == port:
+        if inventory.port_of(url) == port:
             return f"port {port} of `health.url` is the one of {name}.service, too"
     for listener in facts.listeners:
         if listener.unit == layout.service or (not listener.unit and facts.owner == listener.uid):
@@ -109,11 +108,3 @@ def port_remedy(environment: Environment) -> str:
         f"stop it, or give {environment.name} another port: `url` and `version_url` of "
         f"[{environment.name}.health] in hosts.toml, and PORT in its environment file"
     )
-
-
-def _port(url: str) -> int:
-    parts = urlsplit(url)
-    try:
-        return parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-    except ValueError:
-        return 0

@@ -157,18 +157,24 @@ def environments(path: Path, variables: Mapping[str, str]) -> list[Environment]:
     return found
 
 
+def port_of(url: str) -> int:
+    """Return the port that `url` names or its scheme implies; 0 if there is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        return 0
+
+
 def health_port(environment: Environment) -> int:
     """Return the port that the service answers at, by `health.url`. Raises UsageProblem."""
-    parts = urlsplit(environment.health.url)
-    try:
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except (KeyError, ValueError):
-        raise UsageProblem(
-            f"hosts.toml [{environment.name}]: `health.url` = {environment.health.url!r} is not "
-            "a URL with a port",
-            remedy='url = "http://localhost:8000/api/health"',
-        ) from None
-    return port
+    if port := port_of(environment.health.url):
+        return port
+    raise UsageProblem(
+        f"hosts.toml [{environment.name}]: `health.url` = {environment.health.url!r} is not "
+        "a URL with a port",
+        remedy='url = "http://localhost:8000/api/health"',
+    )
 
 
 def _require_apart(target: Target, path: Path, variables: Mapping[str, str]) -> None:
