@@ -1,6 +1,7 @@
 """`fab cancel`: ending a running activation, its migration included; what served before returns."""
 
 import time
+from dataclasses import replace
 
 from pipeline.errors import Problem, RollbackFailed, UsageProblem
 from pipeline.release import activation as activations
@@ -49,9 +50,7 @@ def _one(fleet: Fleet, member: Member, seen: Survey) -> str:
         raise Problem(f"{member}: the activation could not be told to end", detail=ended.err)
     limit = time.monotonic() + _PATIENCE + fleet.environment.health.deadline
     while time.monotonic() < limit:
-        survey = surveys.parse(
-            execute.sh(member.connection, surveys.script(fleet.layout)).out.splitlines()
-        )
+        survey = fleets.survey(replace(fleet, members=(member,)))[0]
         entry = next((e for e in surveys.ended(survey.history) if e.id == identity), None)
         outcome = entry.outcome if entry else ""
         if outcome == "rolled-back":
